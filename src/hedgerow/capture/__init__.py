@@ -1,0 +1,1 @@
+"""What SDKs send: decoded, checked, normalised, stored, and only then acknowledged."""

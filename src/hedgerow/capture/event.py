@@ -56,9 +56,10 @@ class IncomingEvent(msgspec.Struct):
     """When this server received it, in µs since 1970 UTC."""
     properties: bytes
     """One JSON object as UTF-8 text: what `select properties` returns. May hold white space and line ends between
-    tokens, as sent; never a NUL, a duplicate key, a number beyond a double, or bytes that are not UTF-8."""
+    tokens, as sent, and lone surrogates as escapes; never a NUL, a duplicate key, a fraction beyond a double, bytes
+    that are not UTF-8, or more than 64 levels. Integers may be of any size up to 4,300 digits."""
     keys: dict[str, Any]
-    """The same properties decoded, for observers. Not to be changed."""
+    """The same properties decoded, for observers. Not to be changed. Lone surrogates are U+FFFD here."""
     person_mode: int
     """PERSON_FULL or PERSON_NONE."""
     set: dict[str, Any] | None
@@ -76,6 +77,10 @@ class IncomingEvent(msgspec.Struct):
     window_id: str
     historical: bool
     """The client marked the batch `historical_migration`: same data, but nothing real-time may come of it."""
+    indexed_properties: bytes | None = None
+    """What the column `properties_json` must be filled from where it differs from `properties`, else None.
+
+    ClickHouse's JSON type refuses a lone surrogate, which real browsers send: here it is U+FFFD."""
 
 
 class IngestionWarning(msgspec.Struct, frozen=True):

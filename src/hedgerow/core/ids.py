@@ -7,7 +7,9 @@ import time
 import uuid
 from uuid import UUID
 
-_PERSON_NAMESPACE = UUID("932979b4-65c3-4424-8467-0b66ec27bc22")  # PostHog's, so that ids agree with its (sdk-wire §8.4)
+_PERSON_NAMESPACE = UUID(
+    "932979b4-65c3-4424-8467-0b66ec27bc22"
+)  # PostHog's, so that ids agree with its (sdk-wire §8.4)
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 

@@ -15,7 +15,9 @@ METRICS_CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 events_stored = Counter("hedgerow_events_stored", "Events stored and acknowledged", registry=REGISTRY)
 events_duplicate = Counter("hedgerow_events_duplicate", "Events that were stored already", registry=REGISTRY)
-events_refused = Counter("hedgerow_events_refused", "Capture requests answered with an error", ["status"], registry=REGISTRY)
+events_refused = Counter(
+    "hedgerow_events_refused", "Capture requests answered with an error", ["status"], registry=REGISTRY
+)
 groups_committed = Counter("hedgerow_groups_committed", "Groups that the writer committed", registry=REGISTRY)
 group_seconds = Histogram("hedgerow_group_seconds", "Seconds from taking a group to answering it", registry=REGISTRY)
 queue_events = Gauge("hedgerow_queue_events", "Events waiting for the writer or in flight", registry=REGISTRY)

@@ -72,8 +72,8 @@ class EmbeddedEngine:
             except RuntimeError as error:
                 raise from_text(str(error)) from None
 
-    def insert(self, table: str, lines: bytes, settings: Mapping[str, object]) -> None:
-        head = f"INSERT INTO {table}"
+    def insert(self, table: str, columns: Sequence[str], lines: bytes, settings: Mapping[str, object]) -> None:
+        head = f"INSERT INTO {table} ({', '.join(f'`{name}`' for name in columns)})"
         if len(lines) <= INLINE_BYTES:
             self._run(f"{head}{_settings_clause(settings)} FORMAT JSONEachRow\n{lines.decode()}")
             return

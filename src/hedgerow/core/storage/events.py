@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import queue
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -21,6 +21,7 @@ import msgspec
 
 from hedgerow.core.storage.clickhouse_errors import StoreError, StoreUnavailable
 from hedgerow.core.storage.schema import migrate
+from hedgerow.core.storage.schema.columns import INSERT_COLUMNS
 from hedgerow.settings import Settings
 
 __all__ = ["Engine", "EventStore", "Priority", "StoreError", "StoreUnavailable"]
@@ -41,7 +42,7 @@ class Engine(Protocol):
     """
 
     def query(self, sql: str, parameters: Mapping[str, object], settings: Mapping[str, object], fmt: str) -> bytes: ...
-    def insert(self, table: str, lines: bytes, settings: Mapping[str, object]) -> None: ...
+    def insert(self, table: str, columns: Sequence[str], lines: bytes, settings: Mapping[str, object]) -> None: ...
     def stream(
         self, sql: str, parameters: Mapping[str, object], settings: Mapping[str, object], fmt: str
     ) -> Iterator[bytes]: ...
@@ -110,9 +111,12 @@ class EventStore:
         await self._pools["background"].run(lambda engine: engine.query(sql, parameters or {}, settings or {}, "Null"))
 
     async def insert(self, table: str, lines: bytes, *, token: str) -> None:
-        """Store rows (one JSON object a line). The same `token` again within the table's window stores nothing twice."""
+        """Store rows (one JSON object a line, keys out of `INSERT_COLUMNS`).
+
+        The same `token` again, within the table's last 1,000 inserts, stores nothing twice.
+        """
         settings = {**self._insert_settings, "insert_deduplication_token": token}
-        await self._pools["write"].run(lambda engine: engine.insert(table, lines, settings))
+        await self._pools["write"].run(lambda engine: engine.insert(table, INSERT_COLUMNS[table], lines, settings))
 
     async def stream(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -67,9 +67,11 @@ class ServerEngine:
             )
         )
 
-    def insert(self, table: str, lines: bytes, settings: Mapping[str, object]) -> None:
+    def insert(self, table: str, columns: Sequence[str], lines: bytes, settings: Mapping[str, object]) -> None:
         self._call(
-            lambda: self._client.raw_insert(table, insert_block=lines, settings=dict(settings), fmt="JSONEachRow")
+            lambda: self._client.raw_insert(
+                table, list(columns), insert_block=lines, settings=dict(settings), fmt="JSONEachRow"
+            )
         )
 
     def stream(

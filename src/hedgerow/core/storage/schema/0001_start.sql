@@ -14,8 +14,10 @@ CREATE TABLE IF NOT EXISTS events
     person_created_at DateTime64(6, 'UTC') CODEC(Delta, ZSTD(1)),
     -- what the client sent, to the letter, and what the server added
     properties String CODEC(ZSTD(1)),
+    -- sent only where ClickHouse cannot read the text: lone surrogates are replaced in it
+    indexed_properties String EPHEMERAL '',
     -- key -> raw JSON text of its value: what `properties.key` reads
-    properties_map Map(LowCardinality(String), String) DEFAULT JSONExtractKeysAndValuesRaw(properties) CODEC(ZSTD(1)),
+    properties_map Map(LowCardinality(String), String) DEFAULT JSONExtractKeysAndValuesRaw(if(indexed_properties = '', properties, indexed_properties)) CODEC(ZSTD(1)),
     -- the person's properties as they were: a row of person_properties_versions; 0 for none
     person_properties_id UInt64,
     elements_chain String CODEC(ZSTD(1)),
@@ -50,7 +52,8 @@ CREATE TABLE IF NOT EXISTS person_properties_versions
     team_id Int64,
     id UInt64,
     properties String CODEC(ZSTD(1)),
-    properties_map Map(LowCardinality(String), String) DEFAULT JSONExtractKeysAndValuesRaw(properties) CODEC(ZSTD(1))
+    indexed_properties String EPHEMERAL '',
+    properties_map Map(LowCardinality(String), String) DEFAULT JSONExtractKeysAndValuesRaw(if(indexed_properties = '', properties, indexed_properties)) CODEC(ZSTD(1))
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (team_id, id)
@@ -62,7 +65,8 @@ CREATE TABLE IF NOT EXISTS persons
     id UUID,
     created_at DateTime64(6, 'UTC'),
     properties String CODEC(ZSTD(1)),
-    properties_map Map(LowCardinality(String), String) DEFAULT JSONExtractKeysAndValuesRaw(properties) CODEC(ZSTD(1)),
+    indexed_properties String EPHEMERAL '',
+    properties_map Map(LowCardinality(String), String) DEFAULT JSONExtractKeysAndValuesRaw(if(indexed_properties = '', properties, indexed_properties)) CODEC(ZSTD(1)),
     is_identified Bool,
     is_deleted Bool,
     version UInt64
@@ -104,7 +108,8 @@ CREATE TABLE IF NOT EXISTS groups
     created_at DateTime64(6, 'UTC'),
     updated_at DateTime64(6, 'UTC'),
     properties String CODEC(ZSTD(1)),
-    properties_map Map(LowCardinality(String), String) DEFAULT JSONExtractKeysAndValuesRaw(properties) CODEC(ZSTD(1)),
+    indexed_properties String EPHEMERAL '',
+    properties_map Map(LowCardinality(String), String) DEFAULT JSONExtractKeysAndValuesRaw(if(indexed_properties = '', properties, indexed_properties)) CODEC(ZSTD(1)),
     is_deleted Bool,
     version UInt64
 )

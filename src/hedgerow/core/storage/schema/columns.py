@@ -28,3 +28,56 @@ EVENT_PROPERTY_COLUMNS: dict[str, str] = {
 VALUE_OF_RAW = "if(startsWith({raw}, '\"'), substring({raw}, 2, length({raw}) - 2), nullIf(nullIf({raw}, ''), 'null'))"
 """A property's value from its raw JSON text (hogql §6): strings without their quotes, escapes as they stand; numbers,
 booleans, objects and arrays as their text; missing and null as NULL."""
+
+INSERT_COLUMNS: dict[str, tuple[str, ...]] = {
+    "events": (
+        "team_id",
+        "uuid",
+        "event",
+        "timestamp",
+        "created_at",
+        "distinct_id",
+        "person_id",
+        "person_mode",
+        "person_created_at",
+        "properties",
+        "indexed_properties",
+        "person_properties_id",
+        "elements_chain",
+        "$group_0",
+        "$group_1",
+        "$group_2",
+        "$group_3",
+        "$group_4",
+        "$session_id",
+        "$window_id",
+    ),
+    "person_properties_versions": ("team_id", "id", "properties", "indexed_properties"),
+    "persons": (
+        "team_id",
+        "id",
+        "created_at",
+        "properties",
+        "indexed_properties",
+        "is_identified",
+        "is_deleted",
+        "version",
+    ),
+    "person_distinct_ids": ("team_id", "distinct_id", "person_id", "is_deleted", "version"),
+    "person_overrides": ("team_id", "distinct_id", "person_id", "is_deleted", "version"),
+    "groups": (
+        "team_id",
+        "group_type_index",
+        "group_key",
+        "created_at",
+        "updated_at",
+        "properties",
+        "indexed_properties",
+        "is_deleted",
+        "version",
+    ),
+}
+"""Table → the columns that an insert names; any of them may be missing from a row.
+
+`indexed_properties` is never stored: it stands in for `properties` when the map is made, for the rare text that
+ClickHouse's JSON reader refuses (a lone surrogate escape). Moments are Unix seconds with a fraction, as text."""

@@ -7,6 +7,7 @@ imports cost 130 MB (docs/decisions/0005-embedded-driver.md).
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import math
 import os
@@ -70,6 +71,7 @@ class EmbeddedEngine:
                 answer = self._connection.query(sql + _settings_clause(settings), fmt, params=_parameters(parameters))
                 return answer.bytes()
             except RuntimeError as error:
+                self._drain()
                 raise from_text(str(error)) from None
 
     def insert(self, table: str, columns: Sequence[str], lines: bytes, settings: Mapping[str, object]) -> None:
@@ -92,6 +94,7 @@ class EmbeddedEngine:
                     for block in answer:
                         yield block.bytes()
             except RuntimeError as error:
+                self._drain()
                 raise from_text(str(error)) from None
 
     def close(self) -> None:
@@ -103,7 +106,13 @@ class EmbeddedEngine:
             try:
                 self._connection.query(statement, "Null")
             except RuntimeError as error:
+                self._drain()
                 raise from_text(str(error)) from None
+
+    def _drain(self) -> None:
+        """Throw away what a failed query had written: chDB puts it in front of this connection's next answer."""
+        with contextlib.suppress(RuntimeError):
+            self._connection.query("SELECT 1", "Null")
 
 
 def _lock(folder: Path) -> IO[bytes]:

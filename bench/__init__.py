@@ -1,0 +1,1 @@
+"""What Hedgerow costs, measured as ratios inside one run: `make bench`."""

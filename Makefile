@@ -17,7 +17,7 @@ setup: .venv/.ready  ## the virtual environment and the browser scripts
 	@touch .venv/.ready
 
 run: setup      ## set up, fill with demo data at first, serve on 127.0.0.1:8000
-	@$(BIN)/hedgerow run --data $(DATA)
+	@$(BIN)/hedgerow serve --data $(DATA) --demo
 
 test: lint      ## the CI tier: lint, types, import rules, every test but the long ones
 	$(BIN)/python -m pytest -q -m "not slow and not chaos and not fuzz"

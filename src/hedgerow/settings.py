@@ -72,6 +72,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rate_limit_clickhouse_burst_per_minute: int = 240
     rate_limit_clickhouse_sustained_per_hour: int = 1_200
     rate_limit_query_per_hour: int = 120
+    rate_limit_api_queries_burst_per_minute: int = 240
+    rate_limit_api_queries_sustained_per_hour: int = 2_400
+    rate_limit_persons_burst_per_minute: int = 180
+    rate_limit_persons_sustained_per_hour: int = 1_200
+    rate_limit_local_evaluation_per_minute: int = 600
+    rate_limit_remote_config_per_minute: int = 600
+    rate_limit_snapshots_burst_per_minute: int = 120
+    rate_limit_snapshots_sustained_per_hour: int = 600
+    rate_limit_sign_in_per_minute: int = 10  # tries of one e-mail address or from one address, in every profile
     request_concurrency: int = 512
     taxonomy_max_properties: int = 50_000  # property definitions noticed per project
 

@@ -42,11 +42,15 @@ def ingest() -> dict[str, Any]:
     with serving() as server:
         many = bodies(server.keys["project_token"], mix(MIX_EVENTS // 2, keys=50_000), 100)
         figures["mix_50000_keys"] = _send(server, many, MIX_EVENTS // 2)
-        figures["mix_50000_keys"]["ratio_to_mix"] = figures["mix_50000_keys"]["events_per_second"] / figures["mix"]["events_per_second"]
+        figures["mix_50000_keys"]["ratio_to_mix"] = (
+            figures["mix_50000_keys"]["events_per_second"] / figures["mix"]["events_per_second"]
+        )
     with serving(durability="fsync") as server:
         synced = bodies(server.keys["project_token"], mix(MIX_EVENTS // 2), 100)
         figures["mix_fsync"] = _send(server, synced, MIX_EVENTS // 2)
-        figures["mix_fsync"]["ratio_to_mix"] = figures["mix_fsync"]["events_per_second"] / figures["mix"]["events_per_second"]
+        figures["mix_fsync"]["ratio_to_mix"] = (
+            figures["mix_fsync"]["events_per_second"] / figures["mix"]["events_per_second"]
+        )
     return figures
 
 
@@ -76,7 +80,9 @@ async def _raw_rate(folder: Path, events: int, ingest_rate: float) -> dict[str, 
         body = await store.query(f"SELECT {columns} FROM {table}", fmt="JSONEachRow")
         lines = body.splitlines()
         blocks += [(table, b"\n".join(lines[at : at + RAW_BLOCK])) for at in range(0, len(lines), RAW_BLOCK)]
-    bytes_per_event = (await store.rows("SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND table = 'events'"))[0][0] / events
+    bytes_per_event = (
+        await store.rows("SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND table = 'events'")
+    )[0][0] / events
     for table in kept:
         await store.command(f"TRUNCATE TABLE {table}")
     started = time.perf_counter()

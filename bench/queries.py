@@ -48,7 +48,9 @@ async def _fill(folder: Path, events: int, merged_share: float) -> None:
     )
     traits = ", ".join(f"'\"trait_{n}\":\"value {n} of a trait ', toString(number % {n + 2}), '\",'" for n in range(36))
     person = f"concat('{{', '\"plan\":\"', ['free','pro','team'][number % 3 + 1], '\",', {traits}, '\"email\":\"u', toString(number), '@mail.example\"}}')"
-    await store.command(f"INSERT INTO person_properties_versions (team_id, id, properties) SELECT {TEAM}, number + 1, {person} FROM numbers({PERSONS})")
+    await store.command(
+        f"INSERT INTO person_properties_versions (team_id, id, properties) SELECT {TEAM}, number + 1, {person} FROM numbers({PERSONS})"
+    )
     if merged_share:
         await store.command(
             "INSERT INTO person_overrides (team_id, distinct_id, person_id, is_deleted, version)"

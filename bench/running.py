@@ -92,12 +92,16 @@ def serving(folder: Path | None = None, **settings: str) -> Iterator[Running]:
     command = [sys.executable, "-m", "hedgerow"]
     keys_file = where / "bench-keys.json"
     if not keys_file.exists():
-        made = subprocess.run([*command, "init", "--data", str(where), "--json"], capture_output=True, text=True, check=True, env=environ)
+        made = subprocess.run(
+            [*command, "init", "--data", str(where), "--json"], capture_output=True, text=True, check=True, env=environ
+        )
         keys_file.write_text(made.stdout)
     port = free_port()
     started = time.perf_counter()
     log = (where / "serve.log").open("wb")
-    process = psutil.Popen([*command, "serve", "--data", str(where), "--port", str(port)], stdout=log, stderr=log, env=environ)
+    process = psutil.Popen(
+        [*command, "serve", "--data", str(where), "--port", str(port)], stdout=log, stderr=log, env=environ
+    )
     wait_for(f"http://{HOST}:{port}/_ready", process)
     running = Running(where, port, json.loads(keys_file.read_text()), process, time.perf_counter() - started)
     sampler = threading.Thread(target=running.sample, daemon=True)

@@ -49,7 +49,12 @@ def browser_properties(chance: random.Random, person: int) -> dict[str, Any]:
 def person_properties(person: int) -> dict[str, Any]:
     """About 2 KB that an application knows of its user."""
     about = {f"trait_{n}": f"value {person * 31 + n} of a trait that an application keeps" for n in range(30)}
-    return {"email": f"user{person}@mail.example", "name": f"User {person}", "plan": ("free", "pro", "team")[person % 3], **about}
+    return {
+        "email": f"user{person}@mail.example",
+        "name": f"User {person}",
+        "plan": ("free", "pro", "team")[person % 3],
+        **about,
+    }
 
 
 def mix(count: int, *, persons: int = 20_000, seed: int = 1, keys: int = 0) -> Iterator[dict[str, Any]]:

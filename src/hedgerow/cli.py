@@ -5,7 +5,6 @@ Every failure that a person can mend is one sentence on standard error and exit 
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from collections.abc import Callable, Coroutine
@@ -22,7 +21,11 @@ from hedgerow.settings import Settings, SettingsError
 T = TypeVar("T")
 
 data_option = click.option(
-    "--data", "data_dir", type=click.Path(path_type=Path), default=None, help="The data folder. [default: the user's own]"
+    "--data",
+    "data_dir",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="The data folder. [default: the user's own]",
 )
 
 
@@ -50,7 +53,7 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
     return uvloop.run(work)
 
 
-def _settings(data_dir: Path | None, **overrides: object) -> Settings:
+def _settings(data_dir: Path | None, **overrides: Any) -> Settings:
     return Settings.load(data_dir=data_dir or _own_folder(), **overrides)
 
 

@@ -1,0 +1,95 @@
+"""`make bench`: run every measurement, write `bench/results/<name>.json`, print each figure beside its bar.
+
+`python -m bench ingest startup` runs some of them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bench.ingest import ingest
+from bench.queries import endpoint, overrides, properties
+from bench.startup import startup
+
+RESULTS = Path(__file__).parent / "results"
+MEASUREMENTS: dict[str, Callable[[], dict[str, Any]]] = {
+    "startup": startup,
+    "ingest": ingest,
+    "endpoint": endpoint,
+    "properties": properties,
+    "overrides": overrides,
+}
+BARS: tuple[tuple[str, str, str, float], ...] = (
+    ("startup", "seconds_to_ready", "≤", 3),
+    ("startup", "memory_idle_mb", "≤", 400),
+    ("ingest", "mix.ratio_to_raw", "≥", 0.4),
+    ("ingest", "mix.events_per_second", "≥", 12_000),
+    ("ingest", "mix.memory_max_mb", "≤", 1_024),
+    ("ingest", "small.events_per_second", "≥", 30_000),
+    ("ingest", "single_64_connections.events_per_second", "≥", 4_000),
+    ("ingest", "mix_50000_keys.ratio_to_mix", "≥", 0.5),
+    ("ingest", "mix_50000_keys.open_files_max", "≤", 2_000),
+    ("endpoint", "short_cached_adds_ms", "≤", 3),
+    ("endpoint", "sixty_lines_cached_adds_ms", "≤", 3),
+    ("endpoint", "sixty_lines_new_adds_ms", "≤", 8),
+    ("properties", "3M.declared_times_faster", "≥", 40),
+    ("properties", "3M.other_times_faster", "≥", 15),
+    ("properties", "3M.person_over_event", "≤", 3),
+    ("properties", "3M.person_filter_over_event", "≤", 3),
+    ("properties", "10M.declared_times_faster", "≥", 40),
+    ("properties", "10M.other_times_faster", "≥", 15),
+    ("properties", "10M.person_over_event", "≤", 3),
+    ("overrides", "ratio", "≤", 1.5),
+)
+
+
+def main(names: list[str]) -> None:
+    for name in names or list(MEASUREMENTS):
+        print(f"measuring {name} …", file=sys.stderr, flush=True)
+        started = time.perf_counter()
+        figures = MEASUREMENTS[name]()
+        report = {
+            "name": name,
+            "seconds": round(time.perf_counter() - started, 1),
+            **_circumstances(),
+            "figures": figures,
+        }
+        RESULTS.mkdir(exist_ok=True)
+        (RESULTS / f"{name}.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    print_table()
+
+
+def print_table() -> None:
+    """Every bar with the figure that was measured last."""
+    print(f"{'figure':58} {'measured':>12}   {'bar':>10}")
+    for name, path, sign, bar in BARS:
+        file = RESULTS / f"{name}.json"
+        if not file.exists():
+            continue
+        value: Any = json.loads(file.read_text(encoding="utf-8"))["figures"]
+        for part in path.split("."):
+            value = value[part]
+        met = value >= bar if sign == "≥" else value <= bar
+        print(f"{name + ': ' + path:58} {value:12,.2f}   {sign} {bar:>8,.2f} {'' if met else '  short'}")
+
+
+def _circumstances() -> dict[str, Any]:
+    def commit() -> str:
+        done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+        return done.stdout.strip()
+
+    import chdb
+
+    return {"commit": commit(), "cores": os.cpu_count(), "python": platform.python_version(), "chdb": chdb.__version__}
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -12,7 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from hedgerow.core.errors import MetadataUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 SQLITE_PASSING = {
     sqlite3.SQLITE_BUSY: "another process holds its lock",
@@ -31,7 +31,7 @@ POSTGRESQL_PASSING = ("08", "53", "57P", "57014", "58", "55P03", "40001", "40P01
 
 
 @contextmanager
-def translated(label: str) -> Iterator[None]:
+def translated(label: str) -> Generator[None]:
     """Raise `MetadataUnavailable` in place of an error that only says "not now"; let every other error through."""
     try:
         yield
@@ -98,7 +98,7 @@ def _sqlstate(error: DBAPIError) -> str | None:
 
 def _wrappers() -> tuple[type[BaseException], ...]:
     """SQLAlchemy's stand-ins for asyncpg's errors: the real one is their cause."""
-    from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi  # noqa: PLC0415
+    from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 
     return (AsyncAdapt_asyncpg_dbapi.Error,)
 

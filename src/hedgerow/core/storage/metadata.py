@@ -27,7 +27,7 @@ from hedgerow.core.storage.database_url import DatabaseUrl, database_url
 from hedgerow.core.storage.tables import Base, read_json, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -70,7 +70,7 @@ class Metadata:
 
         Raises `StartupError` with one sentence: wrong URL, unreachable, not writable, locked, of a newer version.
         """
-        from hedgerow.core.storage.migrate import upgrade  # noqa: PLC0415 — Alembic, needed once
+        from hedgerow.core.storage.migrate import upgrade
 
         where = database_url(settings)
         if where.path is not None:
@@ -91,7 +91,7 @@ class Metadata:
         return metadata
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncSession]:
+    async def read(self) -> AsyncGenerator[AsyncSession]:
         """A session to look things up with; the database refuses writes. What it loads stays usable afterwards.
 
         Raises `MetadataUnavailable`.
@@ -101,7 +101,7 @@ class Metadata:
                 yield session
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncSession]:
+    async def write(self) -> AsyncGenerator[AsyncSession]:
         """A session in one transaction: committed when the block ends well, rolled back when it raises.
 
         Raises `MetadataUnavailable`; then nothing of the block is stored.
@@ -112,7 +112,7 @@ class Metadata:
                     yield session
 
     @asynccontextmanager
-    async def connection(self, *, read_only: bool = False) -> AsyncIterator[AsyncConnection]:
+    async def connection(self, *, read_only: bool = False) -> AsyncGenerator[AsyncConnection]:
         """One transaction without the ORM, for hot paths: like `write`, or like `read` if `read_only`.
 
         `await connection.execute(statement, list_of_dicts)` runs one `executemany`;
@@ -139,7 +139,7 @@ class Metadata:
         await self._writer.dispose()
 
     @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
+    async def _turn(self) -> AsyncGenerator[None]:
         """Wait until no other writer of this process holds the SQLite file."""
         if self._one_writer is None:
             yield

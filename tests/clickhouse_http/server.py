@@ -41,9 +41,28 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 NOT_SETTINGS = frozenset(
-    "query database default_format query_id session_id session_timeout session_check wait_end_of_query buffer_size quota_key "
-    "compress decompress role user password client_protocol_version send_progress_in_http_headers "
-    "http_headers_progress_interval_ms enable_http_compression cancel_http_readonly_queries_on_client_close".split()
+    [
+        "query",
+        "database",
+        "default_format",
+        "query_id",
+        "session_id",
+        "session_timeout",
+        "session_check",
+        "wait_end_of_query",
+        "buffer_size",
+        "quota_key",
+        "compress",
+        "decompress",
+        "role",
+        "user",
+        "password",
+        "client_protocol_version",
+        "send_progress_in_http_headers",
+        "http_headers_progress_interval_ms",
+        "enable_http_compression",
+        "cancel_http_readonly_queries_on_client_close",
+    ]
 )
 """URL parameters that HTTP itself uses; every other one without `param_` is a setting of the statement."""
 INSERT = re.compile(
@@ -110,13 +129,17 @@ class Engine:
                 self.sessions[session] = (chdb.connect(self.folder), threading.Lock())
             connection, busy = self.sessions[session]
         if not busy.acquire(blocking=False):
-            raise RuntimeError(f"Code: 373. DB::Exception: Session {session} is locked by a concurrent client. (SESSION_IS_LOCKED)")
+            raise RuntimeError(
+                f"Code: 373. DB::Exception: Session {session} is locked by a concurrent client. (SESSION_IS_LOCKED)"
+            )
         try:
             return self.answer(connection, parameters, query, data)
         finally:
             busy.release()
 
-    def answer(self, connection: Any, parameters: dict[str, str], query: bytes, data: bytes) -> tuple[bytes, dict[str, str]]:
+    def answer(
+        self, connection: Any, parameters: dict[str, str], query: bytes, data: bytes
+    ) -> tuple[bytes, dict[str, str]]:
         if database := parameters.get("database"):
             connection.query(f"USE `{database}`")
         for name, value in parameters.items():
@@ -155,7 +178,9 @@ def form_fields(content_type: str, body: bytes) -> dict[str, str]:
     with tempfile.TemporaryFile() as stream:
         stream.write(body)
         stream.seek(0)
-        return {part.name: part.value for part in MultipartParser(stream, options["boundary"], memory_limit=2**30)}
+        return {
+            str(part.name): str(part.value) for part in MultipartParser(stream, options["boundary"], memory_limit=2**30)
+        }
 
 
 class Server:
@@ -204,7 +229,11 @@ class Server:
             found = re.search(r"Code: (\d+)\.", str(error))
             code = int(found[1]) if found else 1002
             text = str(error)[found.start() :] if found else f"Code: 1002. DB::Exception: {error}. (UNKNOWN_EXCEPTION)"
-            return STATUS_OF_CODE.get(code, 500), f"{text} (version chDB)\n".encode(), {"X-ClickHouse-Exception-Code": str(code)}
+            return (
+                STATUS_OF_CODE.get(code, 500),
+                f"{text} (version chDB)\n".encode(),
+                {"X-ClickHouse-Exception-Code": str(code)},
+            )
         wanted = [part.strip() for part in given.get("accept-encoding", "").split(",")]
         if parameters.get("enable_http_compression") == "1":
             for encoding in wanted:
@@ -219,7 +248,9 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     options = parser.parse_args()
     listener = socket.create_server(("127.0.0.1", options.port))
-    server = uvicorn.Server(uvicorn.Config(Server(options.data), log_level="error", lifespan="off", h11_max_incomplete_event_size=2**20))
+    server = uvicorn.Server(
+        uvicorn.Config(Server(options.data), log_level="error", lifespan="off", h11_max_incomplete_event_size=2**20)
+    )
     print(f"ready 127.0.0.1:{listener.getsockname()[1]}", flush=True)  # connections wait in the backlog until it serves
     server.run(sockets=[listener])
     sys.exit(0)

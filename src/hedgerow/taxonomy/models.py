@@ -1,0 +1,74 @@
+"""The SQL tables of definitions: which events and properties a project has seen (rest-api §17, §18)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Boolean, Index, SmallInteger, String, Uuid
+from sqlalchemy.orm import Mapped, mapped_column
+
+from hedgerow.core.storage.tables import Base, Timestamp
+
+NAME_LENGTH: Final = 400
+"""Longest name in characters that the tables hold. What is noticed is shorter: `memory.NAME_BYTES_MAX`."""
+EVENT: Final = 1
+PERSON: Final = 2
+GROUP: Final = 3
+SESSION: Final = 4
+NO_GROUP: Final = -1
+"""`group_type_index` of properties that no group owns: a null would not be unique."""
+
+
+class EventDefinition(Base):
+    """An event name that a project has seen."""
+
+    __tablename__ = "event_definitions"
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    team_id: Mapped[int] = mapped_column(BigInteger)
+    name: Mapped[str] = mapped_column(String(NAME_LENGTH))
+    created_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    """When the server first received it."""
+    last_seen_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    """When the server received it last, at most a minute behind."""
+
+    __table_args__ = (Index("event_definitions_one_name", "team_id", "name", unique=True),)
+
+
+class PropertyDefinition(Base):
+    """A property of a project's events, persons or groups, and its type: the first that a value showed."""
+
+    __tablename__ = "property_definitions"
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    team_id: Mapped[int] = mapped_column(BigInteger)
+    owner: Mapped[int] = mapped_column(SmallInteger)
+    """EVENT, PERSON, GROUP or SESSION: PostHog's `type`."""
+    group_type_index: Mapped[int] = mapped_column(SmallInteger)
+    """0 to 4 for GROUP, else NO_GROUP."""
+    name: Mapped[str] = mapped_column(String(NAME_LENGTH))
+    property_type: Mapped[str | None] = mapped_column(String(16))
+    """String, Numeric, Boolean, DateTime, Duration; null until a value shows one."""
+    is_numerical: Mapped[bool] = mapped_column(Boolean)
+    first_seen_at: Mapped[datetime] = mapped_column(Timestamp)
+    last_seen_at: Mapped[datetime] = mapped_column(Timestamp)
+    """When the server received it last, at most an hour behind."""
+    changed_at: Mapped[datetime] = mapped_column(Timestamp)
+    """When the row was made or its type was set: how other workers notice."""
+
+    __table_args__ = (
+        Index("property_definitions_one_name", "team_id", "owner", "group_type_index", "name", unique=True),
+        Index("property_definitions_by_change", "team_id", "changed_at"),
+    )
+
+
+class EventProperty(Base):
+    """That an event came with a property at least once."""
+
+    __tablename__ = "event_properties"
+
+    team_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    event: Mapped[str] = mapped_column(String(NAME_LENGTH), primary_key=True)
+    property: Mapped[str] = mapped_column(String(NAME_LENGTH), primary_key=True)

@@ -1,0 +1,83 @@
+"""What HogQL asks about a project, answered from memory (`hogql.ProjectSchema`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+from hedgerow.taxonomy.memory import EVENTS, PERSONS
+from hedgerow.taxonomy.models import GROUP
+from hedgerow.taxonomy.observer import Taxonomy
+
+
+class Project(Protocol):
+    """What is read of a project; `core.identity.Team` has it."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def timezone(self) -> str: ...
+    @property
+    def week_start_day(self) -> int: ...
+
+
+class People(Protocol):
+    """What the room `people` knows of a project."""
+
+    async def group_types(self, team_id: int) -> Mapping[str, int]:
+        """Group types and their numbers."""
+        ...
+
+    async def has_person_overrides(self, team_id: int) -> bool:
+        """Whether any stored event carries a person id that a merge made stale."""
+        ...
+
+
+class StoredSchema:
+    """One project at one moment; property types are those known when they are asked for."""
+
+    def __init__(self, project: Project, taxonomy: Taxonomy, group_types: Mapping[str, int], overrides: bool) -> None:
+        """Made by `Schemas.of`, which loads what is needed first."""
+        self.team_id: Final = project.id
+        self.timezone: Final = project.timezone
+        self.week_start_day: Final = project.week_start_day
+        self.has_person_overrides: Final = overrides
+        self._taxonomy = taxonomy
+        self._group_types = group_types
+
+    def property_type(self, owner: str, name: str, group_type_index: int | None = None) -> str | None:
+        """The type of a property of `owner`: event, person or group (which has an index)."""
+        if owner == "group":
+            if group_type_index is None:
+                return None
+            return self._taxonomy.property_type(self.team_id, (GROUP, group_type_index), name)
+        return self._taxonomy.property_type(self.team_id, PERSONS if owner == "person" else EVENTS, name)
+
+    def group_type_index(self, group_type: str) -> int | None:
+        """The number of a group type."""
+        return self._group_types.get(group_type)
+
+    def cohort(self, key: int | str) -> None:
+        """No cohorts yet: every one is unknown."""
+
+    def action(self, key: int | str) -> None:
+        """No actions yet: every one is unknown."""
+
+    def view(self, name: str) -> None:
+        """No saved views yet: every one is unknown."""
+
+
+class Schemas:
+    """Gives the schema of a project."""
+
+    def __init__(self, taxonomy: Taxonomy, people: People) -> None:
+        """Property types come from `taxonomy`, the rest from `people`."""
+        self._taxonomy = taxonomy
+        self._people = people
+
+    async def of(self, project: Project) -> StoredSchema:
+        """The schema as it is now. Raises MetadataUnavailable."""
+        await self._taxonomy.load(project.id)
+        group_types = await self._people.group_types(project.id)
+        overrides = await self._people.has_person_overrides(project.id)
+        return StoredSchema(project, self._taxonomy, group_types, overrides)

@@ -100,7 +100,7 @@ _TAG = re.compile(
 _TEMPLATE_PART = re.compile(rf"((?:[^\\'{{]++|{_ESCAPE}|\\'|\\\{{|'')++)|(\{{)|(')", re.DOTALL)
 _FULL_TEMPLATE_PART = re.compile(r"((?:[^{\\]++|\\\{?)++)|(\{)", re.DOTALL)
 _TAG_PART = re.compile(
-    rf"""(?: [ \t\n\r]++ | (?:--|//)[^\n\r]*+ )*+
+    rf"""(?: [ \t\n\r]++ | (?:--|//)[^\n\r]*+ | /\*.*?\*/ )*+
     (?: ([A-Za-z_][A-Za-z0-9_-]*+) | (=) | ({_STRING}) | (\{{) | (/>) | (>) )?+""",
     re.VERBOSE | re.DOTALL,
 )
@@ -108,12 +108,18 @@ _TAG_CHILD = re.compile(r"([^<{]++)|(\{)|(</)|(<)")
 
 _SIGN_KINDS = {"<>": "!=", "~": "=~", "~*": "=~*", "=": "=="}
 
+#: How far the parser looks ahead without checking for the end.
+LOOKAHEAD = 6
+
 HOGQL, TEMPLATE, FULL_TEMPLATE = "hogql", "template", "full template"
 TAG, CHILDREN, TAG_END = "tag", "children", "tag end"
 
 
 class Tokens(NamedTuple):
-    """The tokens of one text, in parallel lists that end with EOF; `bad` says why a BAD token is one."""
+    """The tokens of one text, in parallel lists; `bad` says why a BAD token is one.
+
+    EOF stands at the end several times, so that looking ahead needs no thought of the end.
+    """
 
     text: str
     kinds: list[str]
@@ -151,7 +157,8 @@ class Tokenizer:
         while mode:
             self.mode = mode
             mode, position = readers[mode](position)
-        self._add("EOF", len(self.text), len(self.text))
+        for _ in range(LOOKAHEAD):
+            self._add("EOF", len(self.text), len(self.text))
         return Tokens(self.text, self.kinds, self.starts, self.ends, self.bad)
 
     def _add(self, kind: str, start: int, end: int) -> None:

@@ -1,7 +1,8 @@
 """Hatchling hook: puts posthog-js's scripts, unmodified, into the package as data.
 
 They come from the npm package that `package-lock.json` pins by hash, land in
-`src/hedgerow/web/static/posthog-js/<version>/` with their licence, and are never committed. An sdist carries
+`src/hedgerow/web/static/posthog-js/<version>/` with their licence and those of the packages bundled into them
+(`licenses/`), and are never committed. An sdist carries
 them, so that a wheel made from it needs neither Node nor npm.
 """
 
@@ -84,7 +85,7 @@ def has_hash(script: Path, wanted: str) -> bool:
 def is_complete(folder: Path) -> bool:
     """Whether every script is there and is the one that the package's own `integrity.json` describes."""
     manifest = folder / "integrity.json"
-    if not manifest.exists() or not (folder / "LICENSE").exists():
+    if not (manifest.exists() and (folder / "LICENSE").exists() and (folder / "licenses").is_dir()):
         return False
     wanted: dict[str, str] = json.loads(manifest.read_text())["files"]
     return all((folder / name).exists() and has_hash(folder / name, wanted[name]) for name in SCRIPTS)
@@ -102,6 +103,17 @@ def install_package(root: Path) -> Path:
     return package
 
 
+def bundled_licenses(root: Path) -> dict[str, Path]:
+    """Licence files of the packages that posthog-js is built from, by the name to keep them under."""
+    packages = json.loads((root / "package-lock.json").read_text())["packages"]
+    folders = [root / path for path, package in packages.items() if path and not package.get("dev")]
+    return {
+        f"{folder.relative_to(root / 'node_modules').as_posix().replace('/', '--')}--{file.name}.txt": file
+        for folder in folders
+        for file in sorted(folder.glob("LICENSE*"))
+    }
+
+
 def place_scripts(root: Path) -> Path:
     """Fill the data folder, atomically, and take away other versions; returns the folder of the pinned one."""
     target = root / DATA / pinned_version(root)
@@ -113,6 +125,9 @@ def place_scripts(root: Path) -> Path:
         for name in (*SCRIPTS, "integrity.json"):
             shutil.copyfile(package / "dist" / name, fresh / name)
         shutil.copyfile(package / "LICENSE", fresh / "LICENSE")
+        (fresh / "licenses").mkdir()
+        for name, license_file in bundled_licenses(root).items():
+            shutil.copyfile(license_file, fresh / "licenses" / name)
         if not is_complete(fresh):
             raise ScriptsMissingError(f"the scripts of {package} do not match their own integrity.json.")
         shutil.rmtree(target, ignore_errors=True)

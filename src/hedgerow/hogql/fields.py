@@ -1,0 +1,149 @@
+"""From a chain of names to an expression: where a name is looked for, and how a chain goes on (hogql §3, §5)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from hedgerow.hogql import ast
+from hedgerow.hogql.database import Column as TableColumn
+from hedgerow.hogql.database import Expression, Field, LazyJoin, Ruled, Table, Traverser, VirtualTable
+from hedgerow.hogql.errors import QueryError
+from hedgerow.hogql.lowered import Column, Name, Property, Template, Wrapped, sql_name, template
+from hedgerow.hogql.rules import FIELDS
+from hedgerow.hogql.rules.timezone import in_zone
+from hedgerow.hogql.scopes import Chain, Scope, Source, TableSource, unresolved
+from hedgerow.hogql.types import ValueType, group_properties
+
+if TYPE_CHECKING:
+    from hedgerow.hogql.resolve import Resolver
+
+
+def resolve_field(resolver: Resolver, node: ast.Field) -> Any:
+    """The lowered expression for a name, looked up in the innermost SELECT: alias, then column, then CTE."""
+    chain, scope = node.chain, resolver.scope
+    name = str(chain[0])
+    if name == "*" or chain[-1] == "*":
+        raise QueryError("Cannot use '*' here", node.start, node.end)
+    source = scope.by_name.get(name) if len(chain) > 1 else None
+    if source is not None and scope.argument(name) is None:
+        resolved = source.field(chain[1:], node)
+        resolver.notice_field(node, resolved, source, chain[1:])
+        return resolver.finish(resolved, chain)
+    local = _local(resolver, scope, name)
+    if local is not None:
+        return resolver.finish(_continued(local, chain, node), chain)
+    holders = scope.holders(name)
+    if len(holders) > 1:
+        raise QueryError(f"Ambiguous query. Found multiple sources for field: {name}", node.start, node.end)
+    if holders:
+        resolved = holders[0].field(chain, node)
+        resolver.notice_field(node, resolved, holders[0], chain)
+        return resolver.finish(resolved, chain)
+    return _cte_column(resolver, scope, node, name)
+
+
+def _local(resolver: Resolver, scope: Scope, name: str) -> Any:
+    """An argument of a lambda or an alias of this SELECT."""
+    argument = scope.argument(name)
+    if argument is not None:
+        return Name(name=sql_name(name), type=argument)
+    entry = scope.aliases.get(name)
+    if entry is None or entry.busy:
+        return None
+    value = resolver.alias_value(entry)
+    return Name(name=sql_name(name), type=value.type)
+
+
+def _continued(base: Name, chain: Chain, node: ast.Field) -> Any:
+    if len(chain) == 1:
+        return base
+    if base.type.family == "JSON":
+        return Property(base=base, path=list(chain[1:]), type=base.type)
+    raise unresolved(chain, chain[1], node)
+
+
+def _cte_column(resolver: Resolver, scope: Scope, node: ast.Field, name: str) -> Any:
+    found = scope.cte(name)
+    if found is None:
+        raise QueryError(f"Unable to resolve field: {name}", node.start, node.end)
+    cte, _owner = found
+    if len(node.chain) > 1:
+        raise QueryError(f"Cannot access fields on CTE {name} yet", node.start, node.end)
+    if cte.cte_type == "subquery":
+        raise QueryError(f"Unable to resolve field: {name}", node.start, node.end)
+    resolver.count_expansion(node)
+    value = resolver.expr(cast("ast.Expr", cte.expr))
+    return value
+
+
+def table_field(resolver: Resolver, source: TableSource, field: Field | None, chain: Chain, at: ast.Node) -> Any:
+    """The expression for a chain that begins with a field of a table."""
+    rest = chain[1:]
+    if field is None:
+        field = group_type_field(resolver, source.table, str(chain[0]))
+        if field is None:
+            raise unresolved(chain, chain[0], at)
+    if isinstance(field, TableColumn):
+        return _column(resolver, source, field, chain, at)
+    if isinstance(field, Ruled):
+        return FIELDS[field.rule](resolver, source, rest, at)
+    if isinstance(field, Traverser):
+        return source.field([*field.chain, *rest], at)
+    if isinstance(field, Expression):
+        if rest:
+            raise unresolved(chain, rest[0], at)
+        return resolver.expression_field(source, field.hogql)
+    if not rest:
+        raise QueryError(f"Can't select a table when a column is expected: {field.name}", at.start, at.end)
+    if isinstance(field, LazyJoin):
+        return source.lazy(field, at).field(rest, at)
+    inner = field.field(str(rest[0]))
+    if inner is None:
+        raise unresolved(chain, rest[0], at)
+    return table_field(resolver, source, inner, rest, at)
+
+
+def _column(resolver: Resolver, source: TableSource, field: TableColumn, chain: Chain, at: ast.Node) -> Any:
+    kind = field.type
+    if field.sql is not None:
+        if len(chain) > 1:
+            raise unresolved(chain, chain[1], at)
+        return Template(pieces=template(field.sql), args=[Name(name=source.alias)], type=kind)
+    if kind.family == "JSON" and kind.owner == "group" and source.group_index is not None:
+        kind = group_properties(source.group_index)
+    column = Column(table=source.alias, name=field.clickhouse, type=kind)
+    if kind.family == "JSON":
+        if len(chain) == 1:
+            return column
+        return resolver.rules.apply(
+            Property(base=column, path=list(chain[1:]), source=source.table.clickhouse, type=kind), resolver
+        )
+    if len(chain) > 1:
+        raise unresolved(chain, chain[1], at)
+    if kind.family == "DateTime":
+        return in_zone(column, resolver.zone)
+    return column
+
+
+def group_type_field(resolver: Resolver, table: Table, name: str) -> Field | None:
+    """`organization` on events is `group_0` where that is the first group type's name."""
+    if table.name != "events":
+        return None
+    index = resolver.context.schema.group_type_index(name)
+    return None if index is None else table.fields.get(f"group_{index}")
+
+
+def label_of(chain: Chain, resolved: Any) -> str:
+    """What a result column is called that holds this field (hogql §3)."""
+    path = resolved.path if isinstance(resolved, Property) else getattr(resolved, "label", None)
+    if isinstance(path, str):
+        return path
+    return "__".join(map(str, path)) if path else str(chain[-1])
+
+
+def wrapped_type(expr: Any) -> ValueType:
+    """The type of an expression, with its casts."""
+    return expr.full.type if isinstance(expr, Wrapped) else expr.type
+
+
+__all__ = ["Source", "VirtualTable", "group_type_field", "label_of", "resolve_field", "table_field", "wrapped_type"]

@@ -1,0 +1,14 @@
+"""Functions that only HogQL has (hogql §7)."""
+
+from __future__ import annotations
+
+from hedgerow.hogql.functions.registry import table
+
+OWN = table("""
+matchesAction     1    bool   -> @matches_action
+sparkline         1    any    -> @sparkline
+recording_button  1-2  any    -> @recording_button
+explain_csp_report 1   any    -> @explain_csp_report
+""")
+
+TABLES = (OWN,)

@@ -1,0 +1,54 @@
+"""A property with a definition has its type: Numeric, Boolean and DateTime are cast when they are read (hogql §6).
+
+Only a whole value is typed, `properties.a` and not `properties.a.b`. What does not fit becomes NULL, never an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from hedgerow.hogql.lowered import Property, Template, Wrapped, constant, native, template
+from hedgerow.hogql.rules.properties import read
+from hedgerow.hogql.types import BOOLEAN, DATETIME, FLOAT
+
+if TYPE_CHECKING:
+    from hedgerow.hogql.resolve import Resolver
+
+_TO_FLOAT = template("accurateCastOrNull({0}, 'Float64')")
+_TO_BOOL = template("toBool(transform(toString({0}), ['true', 'false'], [1, 0], NULL))")
+
+
+def _float(value: Any, _zone: str) -> Any:
+    return Template(pieces=_TO_FLOAT, args=[value], type=FLOAT.or_null())
+
+
+def _bool(value: Any, _zone: str) -> Any:
+    return Template(pieces=_TO_BOOL, args=[value], type=BOOLEAN.or_null())
+
+
+def _moment(value: Any, zone: str) -> Any:
+    return native("parseDateTime64BestEffortOrNull", value, constant(6), constant(zone), type=DATETIME.or_null())
+
+
+_CASTS: dict[str, Callable[[Any, str], Any]] = {"Numeric": _float, "Boolean": _bool, "DateTime": _moment}
+_TITLES = {"Numeric": "Float", "Boolean": "Boolean", "DateTime": "DateTime"}
+
+
+def definitions(node: Property, resolver: Resolver) -> Any:
+    """The property with the cast of its definition around it; itself when it has none."""
+    owner = node.type.owner
+    if len(node.path) != 1 or owner is None:
+        return node
+    kind = resolver.property_type(owner, str(node.path[0]), node.type.group_index)
+    cast = _CASTS.get(kind) if kind is not None else None
+    if cast is None:
+        return node
+    value = read(node)
+    full = cast(value, resolver.zone)
+    return Wrapped(bare=value, full=full, why="definition", type=full.type)
+
+
+def title(kind: str | None) -> str:
+    """What a notice calls the type of a definition."""
+    return _TITLES.get(kind or "String", "String")

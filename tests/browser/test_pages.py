@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 import shutil
 import subprocess
@@ -243,8 +244,11 @@ def test_the_shell_snippets_work_as_pasted(server: LiveServer) -> None:
     page = html.unescape(httpx.get(server.url).text)
     sending, asking = re.findall(r'aria-label="shell"><code>(.*?)</code>', page, re.DOTALL)
     environ = {"HEDGEROW_KEY": server.account["personal_api_key"], "PATH": "/usr/bin:/bin"}
-    for command in (sending, asking):
-        done = subprocess.run(
-            ["sh", "-c", command], env=environ, capture_output=True, text=True, timeout=60, check=True
+    answers = [
+        json.loads(
+            subprocess.run(["sh", "-c", command], env=environ, capture_output=True, timeout=60, check=True).stdout
         )
-    assert '["hello from curl",1]' in done.stdout.replace(" ", "").replace("hellofromcurl", "hello from curl")
+        for command in (sending, asking)
+    ]
+    assert answers[0]["status"] == "Ok"
+    assert ["hello from curl", 1] in answers[1]["results"]

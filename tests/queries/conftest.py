@@ -1,19 +1,57 @@
-"""Stores and an application for the tests of the query endpoint."""
+"""Stores for a module, and a server over them for each test."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 
 import pytest
+from tests.clickhouse_http.running import stand_in
+from tests.queries.world import Asker, Stores, World
 
+from hedgerow.core.clock import Clock
 from hedgerow.core.storage.events import EventStore
+from hedgerow.core.storage.metadata import Metadata
 from hedgerow.settings import Settings
 
 
+@pytest.fixture(scope="module")
+def events(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EventStore]:
+    """The event store: embedded, or over HTTP to the stand-in."""
+    folder = tmp_path_factory.mktemp("data")
+    with ExitStack() as stack:
+        settings = Settings(data_dir=folder)
+        if os.environ.get("HEDGEROW_TEST_CLICKHOUSE") == "http":
+            settings = Settings(data_dir=folder, clickhouse_url=stack.enter_context(stand_in(folder / "clickhouse")))
+        store = asyncio.run(EventStore.open(settings))
+        yield store
+        asyncio.run(store.close())
+
+
 @pytest.fixture
-def single_lane_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EventStore]:
-    """An event store with one connection for queries, so that each query follows the one before on it."""
-    store = asyncio.run(EventStore.open(Settings(data_dir=tmp_path_factory.mktemp("data"), query_concurrency=1)))
-    yield store
-    asyncio.run(store.close())
+async def stores(events: EventStore, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stores]:
+    """Both stores. SQL's connections belong to an event loop, so it is opened for each test."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("sql"))
+    metadata = await Metadata.open(settings)
+    yield Stores(events, metadata, settings)
+    await metadata.close()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def world(stores: Stores, clock: Clock) -> AsyncIterator[World]:
+    made = World.over(stores, clock)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def project(world: World) -> Asker:
+    """A project of its own, asked by its owner with a personal key."""
+    return await world.project()

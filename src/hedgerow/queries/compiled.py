@@ -1,0 +1,144 @@
+"""Compiled queries, kept by their text; compiled where they do not hold up the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, TypeVar
+
+from hedgerow.hogql import CompiledQuery, ProjectSchema
+from hedgerow.queries.rows import has_moments, wrapped
+
+ENTRIES_MAX: Final = 2_000
+TEXT_CHARACTERS_MAX: Final = 16 << 20
+"""Of all texts that are kept, together."""
+LONG_TEXT: Final = 2_000
+"""A text of so many characters is compiled in a thread: it may take longer than the event loop may stand still."""
+
+T = TypeVar("T")
+
+
+class AskedSchema:
+    """A schema that notes what it was asked, so that a compiled query holds as long as the answers are the same."""
+
+    def __init__(self, schema: ProjectSchema) -> None:
+        """Ask `schema`."""
+        self._schema = schema
+        self.answers: dict[tuple[Any, ...], Any] = {}
+        self.team_id: Final = schema.team_id
+
+    @property
+    def timezone(self) -> str:
+        """The project's zone."""
+        return self._note(("timezone",), self._schema.timezone)
+
+    @property
+    def week_start_day(self) -> int:
+        """0 Sunday, 1 Monday."""
+        return self._note(("week_start_day",), self._schema.week_start_day)
+
+    @property
+    def has_person_overrides(self) -> bool:
+        """Whether any distinct id has moved to another person since its events came."""
+        return self._note(("has_person_overrides",), self._schema.has_person_overrides)
+
+    def property_type(self, owner: str, name: str, group_type_index: int | None = None) -> str | None:
+        """The type of a property by its definition."""
+        answer = self._schema.property_type(owner, name, group_type_index)
+        return self._note(("property_type", owner, name, group_type_index), answer)
+
+    def group_type_index(self, group_type: str) -> int | None:
+        """The number of a group type."""
+        return self._note(("group_type_index", group_type), self._schema.group_type_index(group_type))
+
+    def cohort(self, key: int | str) -> Any:
+        """Every cohort of this id or name."""
+        return self._note(("cohort", key), self._schema.cohort(key))
+
+    def action(self, key: int | str) -> Any:
+        """Every action of this id or name."""
+        return self._note(("action", key), self._schema.action(key))
+
+    def view(self, name: str) -> Any:
+        """Every saved query of this name."""
+        return self._note(("view", name), self._schema.view(name))
+
+    def _note(self, question: tuple[Any, ...], answer: T) -> T:
+        self.answers[question] = answer
+        return answer
+
+
+def still_holds(answers: dict[tuple[Any, ...], Any], schema: ProjectSchema) -> bool:
+    """Whether the schema would answer every question as it did."""
+    for (name, *arguments), answer in answers.items():
+        asked = getattr(schema, name)
+        if (asked(*arguments) if arguments else asked) != answer:
+            return False
+    return True
+
+
+class Compiled:
+    """A compiled query, and what its first run taught about its columns."""
+
+    __slots__ = ("answers", "characters", "query", "types", "wrapped")
+
+    def __init__(self, query: CompiledQuery, answers: dict[tuple[Any, ...], Any], characters: int) -> None:
+        """Made by `Compiler`."""
+        self.query = query
+        self.answers = answers
+        self.characters = characters
+        self.types: list[str] = []
+        """ClickHouse's types of the columns, once it has run."""
+        self.wrapped: str | None = None
+        """The query with its moments written out, if it has any and that can be said in SQL."""
+
+    def learn(self, names: list[str], types: list[str]) -> None:
+        """Note what the first run said about the columns."""
+        if not self.types:
+            self.types = types
+            self.wrapped = wrapped(self.query.sql, names, types) if has_moments(types) else None
+
+
+class Compiler:
+    """Compiles, and remembers what it compiled."""
+
+    def __init__(self) -> None:
+        """Nothing is remembered yet."""
+        self._kept: OrderedDict[Hashable, Compiled] = OrderedDict()
+        self._characters = 0
+        self._thread = ThreadPoolExecutor(2, thread_name_prefix="compile")
+
+    async def compile(
+        self,
+        text: str,
+        key: Hashable | None,
+        schema: ProjectSchema,
+        work: Callable[[ProjectSchema], CompiledQuery],
+    ) -> Compiled:
+        """What `work` makes of `text`; remembered under `key` unless that is None. Raises what `work` raises."""
+        if key is not None and (found := self._kept.get(key)) is not None and still_holds(found.answers, schema):
+            self._kept.move_to_end(key)
+            return found
+        asked = AskedSchema(schema)
+        if len(text) < LONG_TEXT:
+            query = work(asked)
+        else:
+            query = await asyncio.get_running_loop().run_in_executor(self._thread, work, asked)
+        compiled = Compiled(query, asked.answers, len(text) + len(query.sql) + len(query.hogql))
+        if key is not None:
+            self._keep(key, compiled)
+        return compiled
+
+    def close(self) -> None:
+        """Wait for what is being compiled."""
+        self._thread.shutdown(wait=True)
+
+    def _keep(self, key: Hashable, compiled: Compiled) -> None:
+        old = self._kept.pop(key, None)
+        self._characters += compiled.characters - (0 if old is None else old.characters)
+        self._kept[key] = compiled
+        while len(self._kept) > ENTRIES_MAX or self._characters > TEXT_CHARACTERS_MAX:
+            _, oldest = self._kept.popitem(last=False)
+            self._characters -= oldest.characters

@@ -1,0 +1,130 @@
+"""How a kind reaches ClickHouse: under limits, in its turn, and so that it can be stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Hashable
+from typing import Any, Final
+
+import msgspec
+
+from hedgerow.core.clock import Clock
+from hedgerow.core.http import Team
+from hedgerow.core.storage.events import EventStore, StoreError, StoreUnavailable
+from hedgerow.core.telemetry import query_seconds
+from hedgerow.hogql import CompiledQuery, HogQLError, ProjectSchema
+from hedgerow.queries import rows as rows_
+from hedgerow.queries.compiled import Compiled, Compiler
+from hedgerow.queries.errors import ServiceUnavailable, from_hogql, from_store
+from hedgerow.queries.gate import Gate
+from hedgerow.queries.rows import Rows, has_moments, in_project_time, read_rows
+from hedgerow.queries.ticket import Ticket
+from hedgerow.settings import Settings
+
+MANY_ROWS: Final = 500
+"""So many rows are rewritten in a thread."""
+WRAPPING_FAILED: Final = {"UNKNOWN_IDENTIFIER", "AMBIGUOUS_IDENTIFIER", "ILLEGAL_TYPE_OF_ARGUMENT"}
+
+
+def query_limits(settings: Settings) -> dict[str, object]:
+    """ClickHouse settings that hold one query: time, memory, size of the answer, threads, nothing but reading."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return {
+        "readonly": 2,
+        "max_execution_time": settings.query_max_seconds,
+        "timeout_overflow_mode": "throw",
+        "max_memory_usage": settings.query_max_memory_bytes,
+        "max_result_bytes": settings.query_max_result_bytes,
+        "result_overflow_mode": "throw",
+        "max_threads": settings.query_threads or max(1, cores - 1),
+    }
+
+
+class Tools(msgspec.Struct, frozen=True):
+    """What all calculations share."""
+
+    events: EventStore
+    settings: Settings
+    clock: Clock
+    gate: Gate
+    compiler: Compiler
+    limits: dict[str, object]
+
+
+class Run:
+    """One calculation of one kind."""
+
+    def __init__(self, tools: Tools, team: Team, schema: ProjectSchema, key: str, ticket: Ticket) -> None:
+        """`key` is whose places at the gate it takes."""
+        self._tools = tools
+        self.team = team
+        self.schema = schema
+        self.clock = tools.clock
+        self.settings = tools.settings
+        self._key = key
+        self._ticket = ticket
+        self._started = tools.clock.monotonic()
+        self.timings: list[dict[str, Any]] = []
+
+    async def compile(self, text: str, key: Hashable | None, work: Any) -> Compiled:
+        """What `work(schema)` compiles; kept under `key`. Raises `QueryRefused`."""
+        started = self.clock.monotonic()
+        try:
+            return await self._tools.compiler.compile(text, key, self.schema, work)
+        except HogQLError as error:
+            raise from_hogql(error) from None
+        finally:
+            self._time("./compile", started)
+
+    async def rows(self, compiled: Compiled, limit: int | None) -> Rows:
+        """The rows of a compiled query, as they go into a response. Raises an ApiError."""
+        query, is_wrapped = compiled.query, compiled.wrapped is not None
+        try:
+            answer = await self._ask(compiled.wrapped or query.sql, query, rows_.FORMAT)
+        except StoreError as error:
+            if not is_wrapped or error.name not in WRAPPING_FAILED:
+                raise from_store(error) from None
+            is_wrapped, compiled.wrapped = False, None
+            answer = await self.answer(query, rows_.FORMAT)
+        read = read_rows(answer, limit)
+        if is_wrapped:
+            return msgspec.structs.replace(read, types=compiled.types)
+        compiled.learn(read.names, read.types)
+        if not has_moments(read.types):
+            return read
+        if read.count < MANY_ROWS:
+            return msgspec.structs.replace(read, json=in_project_time(read.json, read.types))
+        json = await asyncio.get_running_loop().run_in_executor(None, in_project_time, read.json, read.types)
+        return msgspec.structs.replace(read, json=json)
+
+    async def answer(self, query: CompiledQuery, fmt: str, prefix: str = "") -> bytes:
+        """What ClickHouse answers in `fmt`; `prefix` may be `EXPLAIN …`. Raises an ApiError."""
+        try:
+            return await self._ask(prefix + query.sql, query, fmt)
+        except StoreError as error:
+            raise from_store(error) from None
+
+    def close(self) -> None:
+        """Add up the times."""
+        self._time(".", self._started)
+
+    async def _ask(self, sql: str, query: CompiledQuery, fmt: str) -> bytes:
+        tools, ticket = self._tools, self._ticket
+        async with tools.gate.place(self._key):
+            if ticket.is_cancelled:
+                raise asyncio.CancelledError
+            ticket.stage = "running"
+            started = self.clock.monotonic()
+            settings = {**query.settings, **rows_.SETTINGS, **tools.limits}
+            try:
+                return await tools.events.query(sql, query.parameters, fmt=fmt, settings=settings, tag=ticket.tag)
+            except StoreUnavailable as error:
+                raise ServiceUnavailable("The event store cannot answer at the moment. Try again.") from error
+            finally:
+                ticket.stage = "waiting"
+                self._time("./clickhouse_execute", started)
+                query_seconds.observe(self.clock.monotonic() - started)
+
+    def _time(self, name: str, started: float) -> None:
+        self.timings.append({"k": name, "t": round(self.clock.monotonic() - started, 6)})

@@ -1,0 +1,243 @@
+"""From a request to a response: cached or calculated, now or in the background (queries §1.2 to §1.4)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any, Final
+
+import msgspec
+
+from hedgerow.core import ids
+from hedgerow.core.clock import Clock, from_us, iso
+from hedgerow.core.http import ApiError, NotFound, Team
+from hedgerow.core.storage.events import EventStore, StoreError, StoreUnavailable
+from hedgerow.core.telemetry import log, queries_run
+from hedgerow.hogql import ProjectSchema
+from hedgerow.queries.cache import CachedResult, MemoryCache, ResultCache, cache_key
+from hedgerow.queries.compiled import Compiler
+from hedgerow.queries.errors import QueryRefused, TooBusy
+from hedgerow.queries.freshness import STALE_AFTER_SECONDS, DataState, is_fresh
+from hedgerow.queries.gate import Gate
+from hedgerow.queries.refresh import Cached, act_for, mode_of
+from hedgerow.queries.registry import Kind, kind_of
+from hedgerow.queries.run import Run, Tools, query_limits
+from hedgerow.queries.schemas import QueryRequest, RunFields
+from hedgerow.queries.status import Progress, Status, Statuses
+from hedgerow.queries.ticket import Ticket
+from hedgerow.settings import Settings
+
+SchemaOf = Callable[[Team], Awaitable[ProjectSchema]]
+CACHE_VERSION: Final = 2
+_PROGRESS = """
+    SELECT sum(read_rows), sum(read_bytes), sum(total_rows_approx), max(elapsed),
+           sum(ProfileEvents['OSCPUVirtualTimeMicroseconds'])
+    FROM system.processes WHERE startsWith(query, {mark:String})"""
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """One query of one asker, ready to be looked up or calculated."""
+
+    team: Team
+    key: str
+    """Whose places it takes."""
+    kind: Kind
+    node: Any
+    cache_key: str
+
+
+class Queries:
+    """The query endpoint's engine. One per process."""
+
+    def __init__(
+        self,
+        events: EventStore,
+        settings: Settings,
+        clock: Clock,
+        *,
+        schema_of: SchemaOf,
+        data: DataState,
+        cache: ResultCache | None = None,
+    ) -> None:
+        """`schema_of` gives a project's schema, `data` tells when its data changed, `cache` keeps results."""
+        self.events = events
+        self._clock = clock
+        self._schema_of = schema_of
+        self._data = data
+        self._cache = cache or MemoryCache(settings.query_cache_bytes)
+        self._statuses = Statuses(clock, settings.query_cache_bytes)
+        gate = Gate(
+            settings.query_concurrency,
+            settings.query_concurrency_per_key,
+            settings.query_waiting,
+            settings.query_max_seconds,
+        )
+        self._tools = Tools(events, settings, clock, gate, Compiler(), query_limits(settings))
+        self._jobs_max = settings.query_waiting
+        self._jobs: set[asyncio.Task[None]] = set()
+        self._tickets: dict[tuple[int, str], Ticket] = {}
+
+    # -- asking ----------------------------------------------------------------------------------------------------
+
+    async def answer(self, team: Team, key: str, request: QueryRequest) -> tuple[int, bytes]:
+        """The HTTP status and the body. Raises an ApiError. Cancelling it ends the query in ClickHouse too."""
+        asked = self._asked(team, key, request)
+        query_id = request.client_query_id or ids.uuid7().hex
+        mode = mode_of(request.refresh, request.async_)
+        found = None if mode.startswith("force_") and mode != "force_cache" else await self._cache.get(asked.cache_key)
+        act = act_for(mode, "none" if found is None else await self._state_of(asked, found, lax=mode == "lazy_async"))
+        if act == "calculate":
+            return 200, self._response(asked, await self._calculate_now(asked, query_id), is_cached=False)
+        if act == "give":
+            assert found is not None
+            return 200, self._response(asked, found, is_cached=True)
+        status = self._start(asked, query_id)
+        if act == "give and start":
+            assert found is not None
+            return status.http_status, self._response(asked, found, is_cached=True, status=status)
+        return status.http_status, msgspec.json.encode({"query_status": status})
+
+    async def status(self, team_id: int, query_id: str, *, show_progress: bool) -> Status:
+        """The status of an asynchronous query. Raises `NotFound`."""
+        status = self._statuses.find(team_id, query_id)
+        if status is None:
+            raise NotFound(f"Query {query_id} not found for team {team_id}")
+        if not show_progress:
+            return status
+        return msgspec.structs.replace(status, query_progress=await self._progress(team_id, query_id))
+
+    async def cancel(self, team_id: int, query_id: str, *, dequeue_only: bool = False) -> str:
+        """End a query that waits or runs; what became of it, in words."""
+        ticket = self._tickets.get((team_id, query_id))
+        if ticket is None:
+            return "There is no such query any more."
+        if dequeue_only and ticket.stage == "running":
+            return "The query runs already."
+        await ticket.cancel(self.events)
+        return "Query cancelled."
+
+    async def close(self) -> None:
+        """End everything that still runs."""
+        for ticket in list(self._tickets.values()):
+            await ticket.cancel(self.events)
+        if self._jobs:
+            await asyncio.wait(self._jobs)
+        self._tools.compiler.close()
+
+    # -- cache -----------------------------------------------------------------------------------------------------
+
+    def _asked(self, team: Team, key: str, request: QueryRequest) -> Asked:
+        kind, query = kind_of(request.query)
+        node = kind.overridden(kind.read(query), request.filters_override, request.variables_override)
+        parts = {
+            "runner": kind.name,
+            "query": {name: part for name, part in msgspec.to_builtins(node).items() if name != "tags"},
+            "team": team.id,
+            "limit_context": request.limit_context,
+            "timezone": team.timezone,
+            "week_start": team.week_start_day,
+            "version": CACHE_VERSION,
+        }
+        return Asked(team, key, kind, node, cache_key(team.id, parts))
+
+    async def _state_of(self, asked: Asked, found: CachedResult, *, lax: bool) -> Cached:
+        state = None if lax else await self._data.now(asked.team.id)
+        interval = asked.kind.interval(asked.node)
+        return "fresh" if is_fresh(found, interval, self._clock.now_us(), state, lax=lax) else "stale"
+
+    def _response(self, asked: Asked, result: CachedResult, *, is_cached: bool, status: Status | None = None) -> bytes:
+        calculated = from_us(result.calculated_us)
+        stale_after = STALE_AFTER_SECONDS[asked.kind.interval(asked.node)]
+        run = RunFields(
+            is_cached=is_cached,
+            cache_key=asked.cache_key,
+            last_refresh=calculated.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            next_allowed_client_refresh=iso(calculated + timedelta(seconds=asked.kind.refresh_seconds)),
+            cache_target_age=iso(calculated + timedelta(seconds=stale_after)),
+            timezone=asked.team.timezone,
+            query_status=status,
+            query_metadata={},
+        )
+        return result.body[:-1] + b"," + msgspec.json.encode(run)[1:]
+
+    # -- calculating -----------------------------------------------------------------------------------------------
+
+    async def _calculate_now(self, asked: Asked, query_id: str) -> CachedResult:
+        ticket = self._open(asked, query_id)
+        assert ticket.task is not None
+        try:
+            return await asyncio.shield(ticket.task)
+        except asyncio.CancelledError:
+            if ticket.task.cancelled() and ticket.is_cancelled:
+                raise QueryRefused("Query was cancelled.", code="query_was_cancelled") from None
+            await asyncio.shield(ticket.cancel(self.events))
+            raise
+
+    def _start(self, asked: Asked, query_id: str) -> Status:
+        if len(self._jobs) >= self._jobs_max:
+            raise TooBusy
+        status = self._statuses.start(asked.team.id, query_id, ids.uuid4().hex)
+        ticket = self._open(asked, query_id)
+        job = asyncio.create_task(self._finish(asked, ticket, status))
+        self._jobs.add(job)
+        job.add_done_callback(self._jobs.discard)
+        return status
+
+    async def _finish(self, asked: Asked, ticket: Ticket, status: Status) -> None:
+        assert ticket.task is not None
+        self._statuses.pick_up(status)
+        try:
+            result = await ticket.task
+        except ApiError as error:
+            self._statuses.end(status, error_message=error.detail if error.status != 500 else None)
+        except asyncio.CancelledError:
+            self._statuses.end(status, error_message="Query was cancelled.")
+        except Exception:  # noqa: BLE001 — a task of its own: nobody else would hear of it
+            log("queries").exception("asynchronous query failed", query_id=status.id)
+            self._statuses.end(status)
+        else:
+            self._statuses.end(status, results=self._response(asked, result, is_cached=False))
+
+    def _open(self, asked: Asked, query_id: str) -> Ticket:
+        ticket = Ticket(asked.team.id, query_id)
+        place = (asked.team.id, query_id)
+        self._tickets[place] = ticket
+        ticket.task = asyncio.create_task(self._calculate(asked, ticket))
+
+        def closed(_task: asyncio.Task[CachedResult]) -> None:
+            if self._tickets.get(place) is ticket:
+                del self._tickets[place]
+
+        ticket.task.add_done_callback(closed)
+        return ticket
+
+    async def _calculate(self, asked: Asked, ticket: Ticket) -> CachedResult:
+        state = await self._data.now(asked.team.id)
+        calculated_us, started = self._clock.now_us(), self._clock.monotonic()
+        run = Run(self._tools, asked.team, await self._schema_of(asked.team), asked.key, ticket)
+        try:
+            fields = await asked.kind.calculate(asked.node, run)
+        except BaseException as error:
+            outcome = "refused" if isinstance(error, ApiError) and error.status < 500 else "failed"
+            queries_run.labels(asked.kind.name, outcome).inc()
+            raise
+        queries_run.labels(asked.kind.name, "answered").inc()
+        body = msgspec.json.encode(fields)
+        result = CachedResult(body, calculated_us, self._clock.monotonic() - started, state)
+        if getattr(fields, "error", None) is None:
+            await self._cache.put(asked.cache_key, result)
+        return result
+
+    async def _progress(self, team_id: int, query_id: str) -> Progress:
+        ticket = self._tickets.get((team_id, query_id))
+        if ticket is None:
+            return Progress()
+        try:
+            rows = await self.events.rows(_PROGRESS, {"mark": f"/* {ticket.tag} */"})
+        except (StoreError, StoreUnavailable):
+            return Progress()
+        read, size, total, seconds, cpu = rows[0]
+        return Progress(
+            bytes_read=size, rows_read=read, estimated_rows_total=total, time_elapsed=seconds, active_cpu_time=cpu
+        )

@@ -157,7 +157,11 @@ def _same_value(left: Any, right: Any) -> bool:
         )
     if isinstance(left, dict):
         a, b = typing.cast("dict[str, Any]", left), right
-        return isinstance(b, dict) and list(a) == list(typing.cast("dict[str, Any]", b)) and all(_same_value(a[k], b[k]) for k in a)
+        return (
+            isinstance(b, dict)
+            and list(a) == list(typing.cast("dict[str, Any]", b))
+            and all(_same_value(a[k], b[k]) for k in a)
+        )
     if isinstance(left, float) and left != left:  # noqa: PLR0124 -- two NaN constants are the same constant
         return isinstance(right, float) and right != right  # noqa: PLR0124
     return type(left) is type(right) and left == right

@@ -10,8 +10,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from hedgerow.hogql import ast
-from hedgerow.hogql.errors import HogQLError, QueryError, SyntaxError_
-from hedgerow.hogql.parser.cursor import MAX_DEPTH
+from hedgerow.hogql.errors import QueryError, SyntaxError_
+from hedgerow.hogql.parser.cursor import MAX_DEPTH, TOO_DEEP
 from hedgerow.hogql.parser.selects import Selects
 from hedgerow.hogql.placeholders import replace_placeholders
 from hedgerow.hogql.tokens import FULL_TEMPLATE, HOGQL, tokenize
@@ -40,7 +40,7 @@ class _Parser(Selects):
         elif self.kinds[self.pos] in {"SELECT", "WITH", "{", "("}:
             query = self.select_set()
         else:
-            self.unexpected("{SELECT, WITH, '{', '(', '<'}")
+            raise self.unexpected("{SELECT, WITH, '{', '(', '<'}")
         self.accept(";")
         return query
 
@@ -71,7 +71,7 @@ def _check_depth(root: ast.Node) -> None:
         if not level:
             return
     node = level[0]
-    raise HogQLError(f"The query is nested too deeply: more than {MAX_DEPTH} levels", node.start, node.end)
+    raise QueryError(TOO_DEEP, node.start, node.end)
 
 
 def parse_tree(text: str) -> ast.Expr:
@@ -79,9 +79,7 @@ def parse_tree(text: str) -> ast.Expr:
     return _parse(text, _Parser.statement)
 
 
-def parse_select(
-    text: str, placeholders: Mapping[str, ast.Expr] | None = None
-) -> ast.SelectQuery | ast.SelectSetQuery:
+def parse_select(text: str, placeholders: Mapping[str, ast.Expr] | None = None) -> ast.SelectQuery | ast.SelectSetQuery:
     """The tree of a query, with its placeholders filled in when values are given (hogql §8).
 
     Raises HogQLError: SyntaxError_ with the offending token's position, NotSupported for what the language refuses,
@@ -108,7 +106,7 @@ def parse_order_expr(text: str, placeholders: Mapping[str, ast.Expr] | None = No
 
 
 def parse_template(text: str) -> ast.Expr:
-    """The tree of a text with `{expressions}` in it, as in a title: a concat, or its only part. Raises HogQLError.
+    r"""The tree of a text with `{expressions}` in it, as in a title: a concat, or its only part. Raises HogQLError.
 
     `\\\\{` is a brace; quotes mean nothing here.
     """

@@ -67,8 +67,8 @@ class Calls(Clauses):
             return False
         after = self.kinds[self.pos + 1]
         if after == "*":
-            return self.kinds[self.pos + 2] not in {"DEC", "FLOAT", "STRING", "("}
-        return self.begins_operand(self.pos + 1)
+            return self.kinds[self.pos + 2] not in {"DEC", "FLOAT", "STRING", "(", "COLUMNS"}
+        return after == "AS" or self.begins_operand(self.pos + 1)
 
     def _group(self, *, plain: bool = False) -> _Group:
         """`([DISTINCT] a, b [ORDER BY c])`; nothing but expressions when `plain`."""

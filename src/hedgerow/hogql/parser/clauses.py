@@ -19,8 +19,11 @@ _NOT_BEHIND_A_COLUMN = STARTERS - {
     *("FROM", "WHERE", "PREWHERE", "GROUP", "HAVING", "QUALIFY", "WINDOW", "ORDER", "LIMIT", "OFFSET", "UNION"),
 }
 
+_JOIN_WORDS = ("INNER", "LEFT", "RIGHT", "FULL", "ALL", "ANY", "ASOF", "SEMI", "ANTI", "CROSS", "NATURAL", "POSITIONAL")
+_BEHIND_JOIN_WORDS = {"JOIN", "ARRAY", "OUTER", "INNER", "LEFT", "RIGHT", "FULL", "ANY", "ALL", "ASOF", "SEMI", "ANTI"}
+
 #: Clauses that take two words, and what the second one may be.
-_TWO_WORDS = {
+_TWO_WORDS: dict[str, set[str]] = {
     "GROUP": {"BY"},
     "ORDER": {"BY"},
     "WITH": {"CUBE", "ROLLUP", "TOTALS", "TIES"},
@@ -28,10 +31,7 @@ _TWO_WORDS = {
     "ROWS": {"BETWEEN", "UNBOUNDED", "CURRENT", "DEC"},
     "RANGE": {"BETWEEN", "UNBOUNDED", "CURRENT", "DEC"},
     "UNION": {"ALL", "DISTINCT", "SELECT", "BY", "WITH", "{"},
-    **dict.fromkeys(
-        ("INNER", "LEFT", "RIGHT", "FULL", "ALL", "ANY", "ASOF", "SEMI", "ANTI", "CROSS", "NATURAL", "POSITIONAL"),
-        {"JOIN", "OUTER", "INNER", "LEFT", "RIGHT", "FULL", "ANY", "ALL", "ASOF", "SEMI", "ANTI", "ARRAY"},
-    ),
+    **dict.fromkeys(_JOIN_WORDS, _BEHIND_JOIN_WORDS),
 }
 
 
@@ -48,12 +48,17 @@ class Clauses(Literals):
             exprs.append(self.expr())
         return exprs
 
-    def clause_begins(self) -> bool:
-        """Whether what stands here, behind a comma, is the next clause and not one more expression."""
+    def clause_begins(self, *, clause_first: bool = False) -> bool:
+        """Whether what stands here, behind a comma, is the next clause and not one more expression.
+
+        Where both would do, as in `, where (b)`, it is an expression, unless `clause_first`: that is the select list.
+        """
         kind, after = self.kinds[self.pos], self.kinds[self.pos + 1]
         if kind in _LIST_ENDS:
             return True
         if kind in _ONE_WORD:
+            if clause_first and after in {"(", "[", "-", "+", "*"}:
+                return self.begins_operand(self.pos + 1)
             return after in _NOT_BEHIND_A_COLUMN
         if kind == "FROM":
             return after in NAMES or after in {"(", "{", "TAG_OPEN"}
@@ -162,6 +167,7 @@ class Clauses(Literals):
             kind = "PRECEDING"
         else:
             self.expect("FOLLOWING", "{PRECEDING, FOLLOWING}")
-        plain = isinstance(amount, ast.Constant) and isinstance(amount.value, (int, float))
-        value = amount.value if plain and isinstance(amount, ast.Constant) else amount
+        value: int | ast.Expr | None = amount
+        if isinstance(amount, ast.Constant) and type(amount.value) is int and abs(amount.value) < 2**63:
+            value = amount.value
         return ast.WindowFrameExpr(kind, value, start=start, end=self.end())

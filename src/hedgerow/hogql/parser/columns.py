@@ -21,7 +21,7 @@ class Columns(Markup):
             if isinstance(columns, ast.ColumnsExpr) and not columns.all_columns:
                 return ast.SpreadExpr(columns, start=start, end=self.end())
             self.pos = position + 1
-            self.unexpected("<EOF>")
+            raise self.unexpected("<EOF>")
         return self.excluded(ast.Field(["*"], start=start, end=self.end()))
 
     def excluded(self, field: ast.Field) -> ast.Expr:
@@ -54,10 +54,11 @@ class Columns(Markup):
         start = self.starts[position]
         if self.kinds[position + 1] != "(":
             return self._plain_name()
-        self.pos = position + 2
-        if self.kinds[self.pos] == ")":
+        after = self.kinds[self.closing(position + 1) + 1]
+        if self.kinds[position + 2] in {")", "DISTINCT"} or after in {"OVER", "FILTER", "WITHIN"}:
             self.pos = position + 1
             return self.call(self.word(position), start)
+        self.pos = position + 2
         if self.at("STRING", ")"):
             self.pos += 2
             return ast.ColumnsExpr(regex=unquote(self.word(self.pos - 2)), start=start, end=self.end())
@@ -98,9 +99,7 @@ class Columns(Markup):
                 replace = self._replacements()
                 self.expect(")")
                 self.expect(")")
-                return ast.ColumnsExpr(
-                    all_columns=True, exclude=exclude, replace=replace, start=start, end=self.end()
-                )
+                return ast.ColumnsExpr(all_columns=True, exclude=exclude, replace=replace, start=start, end=self.end())
         self.pos = position
         return None
 

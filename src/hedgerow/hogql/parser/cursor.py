@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from hedgerow.hogql import ast
-from hedgerow.hogql.errors import HogQLError, NotSupported, SyntaxError_
-from hedgerow.hogql.tokens import LOOKAHEAD, NAMES, NUMBERS
+from hedgerow.hogql.errors import NotSupported, QueryError, SyntaxError_
+from hedgerow.hogql.tokens import KEYWORDS, LOOKAHEAD, NAMES, NUMBERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 #: How deep a tree may be, and how many operators may follow each other to the left. ClickHouse itself stops at 1,000;
 #: each later pass needs a few Python frames a level.
 MAX_DEPTH = 250
+
+TOO_DEEP = f"The query is nested too deeply: more than {MAX_DEPTH} levels"
+
+#: How much of a token an error shows.
+_SHOWN = 60
 
 _CLOSES = {"(": ")", "[": "]", "{": "}"}
 
@@ -30,6 +35,9 @@ STARTERS = NAMES | {
 
 #: Names that are operators when they stand between two operands.
 _BETWEEN_OPERANDS = frozenset({"AND", "OR", "IS", "IN", "LIKE", "ILIKE", "BETWEEN", "AS", "IGNORE"})
+
+
+_WORDS = frozenset(KEYWORDS.values()) - {"CASE", "CAST", "INTERVAL", "NULL", "INF", "NAN"}
 
 
 class Cursor:
@@ -71,7 +79,7 @@ class Cursor:
     def expect(self, kind: str, wanted: str | None = None) -> None:
         """Step over a token of this kind; anything else is a syntax error."""
         if self.kinds[self.pos] != kind:
-            self.unexpected(wanted or (f"'{kind}'" if not kind[0].isalpha() else kind))
+            raise self.unexpected(wanted or (f"'{kind}'" if not kind[0].isalpha() else kind))
         self.pos += 1
 
     def at(self, *kinds: str) -> bool:
@@ -92,7 +100,7 @@ class Cursor:
         if self.depth > self.deepest:
             self.deepest = self.depth
             if self.depth > MAX_DEPTH:
-                self.too_deep()
+                raise self.too_deep()
 
     # --- names ------------------------------------------------------------------------------------------------------
 
@@ -101,7 +109,7 @@ class Cursor:
         position = self.pos
         kind = self.kinds[position]
         if kind not in NAMES:
-            self.unexpected(wanted)
+            raise self.unexpected(wanted)
         self.pos = position + 1
         return unquote(self.word(position)) if kind == "QIDENT" else self.word(position)
 
@@ -130,7 +138,7 @@ class Cursor:
             return after in {"(", ".", "-", "+", "*", "["} or after not in STARTERS
         after = self.kinds[position + 1]
         if kind == "*":
-            return after not in STARTERS or after in {"FROM", "EXCLUDE"}
+            return after not in STARTERS or after in _WORDS
         if kind == "+":
             return after in NUMBERS or after == "."
         return kind != "." or after in {"DEC", "OCT"}
@@ -198,24 +206,23 @@ class Cursor:
 
     # --- errors -----------------------------------------------------------------------------------------------------
 
-    def unexpected(self, wanted: str) -> NoReturn:
-        """The token that stands here does not fit."""
+    def unexpected(self, wanted: str) -> SyntaxError_:
+        """The error to raise when the token that stands here does not fit."""
         kind, start = self.kinds[self.pos], self.starts[self.pos]
         if kind == "BAD":
-            raise SyntaxError_(self.tokens.bad or "Unexpected character", start, len(self.text))
-        found = "<EOF>" if kind == "EOF" else self.word(self.pos)
+            return SyntaxError_(self.tokens.bad or "Unexpected character", start, len(self.text))
+        found = "<EOF>" if kind == "EOF" else self.word(self.pos)[:_SHOWN]
         one_too_many = wanted == "<EOF>" and kind != "EOF" and self.kinds[self.pos + 1] == "EOF"
         how = "extraneous" if one_too_many else "mismatched"
-        raise SyntaxError_(f"{how} input '{found}' expecting {wanted}", start, len(self.text))
+        return SyntaxError_(f"{how} input '{found}' expecting {wanted}", start, len(self.text))
 
-    def too_deep(self) -> NoReturn:
-        """The text nests further than any later pass could follow."""
-        message = f"The query is nested too deeply: more than {MAX_DEPTH} levels"
-        raise HogQLError(message, self.starts[self.pos], self.ends[self.pos])
+    def too_deep(self) -> QueryError:
+        """The error to raise when the text nests further than any later pass could follow."""
+        return QueryError(TOO_DEEP, self.starts[self.pos], self.ends[self.pos])
 
-    def unsupported(self, message: str, start: int) -> NoReturn:
-        """The construct that began at this offset is known and refused."""
-        raise NotSupported(message, start, self.end())
+    def unsupported(self, message: str, start: int) -> NotSupported:
+        """The error to raise for a construct that is known and refused; it began at this offset."""
+        return NotSupported(message, start, self.end())
 
     # --- what the parts give each other -----------------------------------------------------------------------------
 
@@ -257,9 +264,9 @@ class Cursor:
 
 
 def unquote(quoted: str) -> str:
-    """The text that a string or a quoted name stands for.
+    r"""The text that a string or a quoted name stands for.
 
-    A doubled or escaped quote is one quote. `\\0` is dropped and `\\xHH` is kept as written, as PostHog does.
+    A doubled or escaped quote is one quote. `\0` is dropped and `\xHH` is kept as written, as PostHog does.
     """
     quote, body = quoted[0], quoted[1:-1]
     if "\\" not in body:
@@ -291,6 +298,13 @@ def unescape(body: str, escapable: str, doubled: str) -> str:
 
 
 _ESCAPES = {
-    **{"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"},
-    **{"0": "", "\\": "\\"},
+    "a": "\a",
+    "b": "\b",
+    "f": "\f",
+    "n": "\n",
+    "r": "\r",
+    "t": "\t",
+    "v": "\v",
+    "0": "",
+    "\\": "\\",
 }

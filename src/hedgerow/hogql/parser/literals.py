@@ -57,7 +57,7 @@ class Literals(Cursor):
             if after in {"DEC", "OCT"}:
                 self.pos += 2
                 return float(f"{word}.{self.word(position + 2)[:_MAX_DIGITS]}")
-            if after and (after not in NAMES or after == "FROM"):
+            if after and after not in {"IDENT", "QIDENT"}:
                 self.pos += 1
                 return float(word)
             return int(word)
@@ -71,7 +71,7 @@ class Literals(Cursor):
             return self._binary(position, word)
         if kind == ".":
             if self.kinds[self.pos] not in {"DEC", "OCT"}:
-                self.unexpected("a number")
+                raise self.unexpected("a number")
             self.pos += 1
             return float(f".{self.word(position + 1)[:_MAX_DIGITS]}")
         if kind == "INF":
@@ -82,7 +82,7 @@ class Literals(Cursor):
         if kind == "OCT_PREFIX":
             message = f"Octal numbers such as {word} are not supported: write a decimal number"
             raise SyntaxError_(message, self.starts[position], self.ends[position])
-        self.unexpected("a number")
+        raise self.unexpected("a number")
 
     def _binary(self, position: int, word: str) -> int:
         if len(word.lstrip("0bB")) > 64:
@@ -112,7 +112,7 @@ class Literals(Cursor):
         while self.kinds[self.pos] != ")":
             kind, after = self.kinds[self.pos], self.kinds[self.pos + 1]
             if kind == "STRING" and after == "==":
-                self.unsupported("Enum types are not supported in CAST", self.starts[self.pos])
+                raise self.unsupported("Enum types are not supported in CAST", self.starts[self.pos])
             if kind in NAMES and after in NAMES and self.kinds[self.pos + 2] in {"(", "["}:
                 arguments.append(f"{self.name().lower()} {self.type_name()}")
             elif kind in NAMES and (after in NAMES or after in {"(", ")", "[", ","}):

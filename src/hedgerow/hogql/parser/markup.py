@@ -77,7 +77,7 @@ class Markup(Operators):
         """`a='1'`, `a={1}`, `a`: the last means true."""
         start = self.starts[self.pos]
         name = self.name()
-        value: ast.Expr = ast.Constant(True)  # noqa: FBT003
+        value: ast.Expr = ast.Constant(True)
         if self.accept("="):
             if self.kinds[self.pos] == "STRING":
                 position = self.pos

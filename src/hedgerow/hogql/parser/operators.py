@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from hedgerow.hogql import ast
-from hedgerow.hogql.parser.calls import Calls
-from hedgerow.hogql.parser.cursor import MAX_DEPTH, unquote
+from hedgerow.hogql.parser.calls import QUERIES, Calls
+from hedgerow.hogql.parser.cursor import MAX_DEPTH, STARTERS, unquote
 from hedgerow.hogql.tokens import NAMES
 
 if TYPE_CHECKING:
@@ -25,23 +25,63 @@ NEGATE, MULTIPLY, ADD, COMPARE, IGNORE_NULLS, IS_NULL, IS_DISTINCT, NULL_SAFE, N
 )  # fmt: skip
 
 _COMPARISONS: dict[str, ast.CompareOp] = {
-    **{"==": "==", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="},
-    **{"=~": "=~", "=~*": "=~*", "!~": "!~", "!~*": "!~*"},
-    **{"LIKE": "like", "ILIKE": "ilike", "IN": "in"},
+    "==": "==",
+    "!=": "!=",
+    "<": "<",
+    "<=": "<=",
+    ">": ">",
+    ">=": ">=",
+    "=~": "=~",
+    "=~*": "=~*",
+    "!~": "!~",
+    "!~*": "!~*",
+    "LIKE": "like",
+    "ILIKE": "ilike",
+    "IN": "in",
 }
 _NEGATED: dict[str, ast.CompareOp] = {"LIKE": "not like", "ILIKE": "not ilike", "IN": "not in"}
 
 #: The tightest that an operator which begins with this kind can bind.
 _BINDING = {
     **dict.fromkeys(_COMPARISONS, COMPARE),
-    **{"(": CALL, "[": INDEX, ".": DOT, "?.": NULL_DOT, "::": CAST},
-    **{"*": MULTIPLY, "/": MULTIPLY, "%": MULTIPLY, "+": ADD, "-": ADD, "||": ADD},
-    **{"AS": COMPARE, "NOT": COMPARE, "IGNORE": IGNORE_NULLS, "IS": IS_NULL},
-    **{"<=>": NULL_SAFE, "??": NULLISH, "BETWEEN": BETWEEN, "IDENT": COMPARE},
+    "(": CALL,
+    "[": INDEX,
+    ".": DOT,
+    "?.": NULL_DOT,
+    "::": CAST,
+    "*": MULTIPLY,
+    "/": MULTIPLY,
+    "%": MULTIPLY,
+    "+": ADD,
+    "-": ADD,
+    "||": ADD,
+    "AS": COMPARE,
+    "NOT": COMPARE,
+    "IGNORE": IGNORE_NULLS,
+    "IS": IS_NULL,
+    "<=>": NULL_SAFE,
+    "??": NULLISH,
+    "BETWEEN": BETWEEN,
+    "IDENT": COMPARE,
 }
 
 _CAST_TYPES = frozenset(
-    "IDENT QIDENT SECOND MINUTE HOUR DAY WEEK MONTH QUARTER YEAR DATE TIME TIMESTAMP INTERVAL".split()
+    [
+        "IDENT",
+        "QIDENT",
+        "SECOND",
+        "MINUTE",
+        "HOUR",
+        "DAY",
+        "WEEK",
+        "MONTH",
+        "QUARTER",
+        "YEAR",
+        "DATE",
+        "TIME",
+        "TIMESTAMP",
+        "INTERVAL",
+    ]
 )
 
 
@@ -60,9 +100,9 @@ class Operators(Calls):
         while True:
             kind = self.kinds[self.pos]
             if kind == "AND" and level <= AND:
-                node = ast.And(self._terms(kind, node, ast.And), start=start, end=self.end())
+                node = ast.And(self._terms("AND", node, ast.And), start=start, end=self.end())
             elif kind == "OR" and level <= OR:
-                node = ast.Or(self._terms(kind, node, ast.Or), start=start, end=self.end())
+                node = ast.Or(self._terms("OR", node, ast.Or), start=start, end=self.end())
             elif kind == "?" and level <= TERNARY:
                 node = self._ternary(node, start)
             elif kind == "AS" and level <= ALIAS and self.pos not in self.plain_as and self._names_follow():
@@ -101,7 +141,7 @@ class Operators(Calls):
         """Count one more operator of a chain."""
         self.links += 1
         if links >= MAX_DEPTH:
-            self.too_deep()
+            raise self.too_deep()
         return links + 1
 
     # --- AND, OR, ?:, AS --------------------------------------------------------------------------------------------
@@ -131,15 +171,12 @@ class Operators(Calls):
         if after in NAMES or after == "STRING":
             return True
         self.pos += 1
-        self.unexpected("a name")
+        raise self.unexpected("a name")
 
     def _alias(self, node: ast.Expr, start: int) -> ast.Expr:
         self.pos += 1
         position = self.pos
-        if self.accept("STRING"):
-            alias = unquote(self.word(position))
-        else:
-            alias = self.name()
+        alias = unquote(self.word(position)) if self.accept("STRING") else self.name()
         self.check_alias(position, alias)
         return ast.Alias(alias, node, start=start, end=self.end())
 
@@ -153,21 +190,21 @@ class Operators(Calls):
         right = self.value(COMPARE + 1)
         return ast.CompareOperation(left, right, operator, start=start, end=self.ends[self.pos - 1])
 
-    def _negated(self, node: ast.Expr, start: int, level: int) -> ast.Expr | None:
+    def negated(self, node: ast.Expr, start: int, level: int) -> ast.Expr | None:
         """`NOT IN`, `NOT LIKE`, `NOT ILIKE`, `NOT BETWEEN`."""
         after = self.kinds[self.pos + 1]
         if after == "BETWEEN":
             if level > BETWEEN:
                 return None
             self.pos += 1
-            return self._between(node, start, level, negated=True)
+            return self.between(node, start, level, negated=True)
         operator = _NEGATED.get(after)
         if operator is None:
             return None
         self.pos += 1
         return self._compare(node, start, operator)
 
-    def _aliased_comparison(self, node: ast.Expr, start: int, _level: int) -> ast.Expr | None:
+    def aliased_comparison(self, node: ast.Expr, start: int, _level: int) -> ast.Expr | None:
         """`a AS b = c`: the alias belongs to the left side of the comparison that follows it."""
         if self.pos in self.plain_as or not (self.kinds[self.pos + 1] in NAMES or self.kinds[self.pos + 1] == "STRING"):
             return None
@@ -176,7 +213,7 @@ class Operators(Calls):
             return self._alias(node, start)
         return None
 
-    def _global_in(self, node: ast.Expr, start: int, _level: int) -> ast.Expr | None:
+    def global_in(self, node: ast.Expr, start: int, _level: int) -> ast.Expr | None:
         """`GLOBAL [NOT] IN`: GLOBAL is a word like any other elsewhere."""
         negated = self.kinds[self.pos + 1] == "NOT"
         if self.kinds[self.pos + 1 + negated] != "IN" or self.word(self.pos).upper() != "GLOBAL":
@@ -186,7 +223,7 @@ class Operators(Calls):
         operator = "global not in" if negated else "global in"
         return ast.CompareOperation(node, right, operator, start=start, end=self.end())
 
-    def _between(self, node: ast.Expr, start: int, _level: int, *, negated: bool = False) -> ast.Expr:
+    def between(self, node: ast.Expr, start: int, _level: int, *, negated: bool = False) -> ast.Expr:
         self.pos += 1
         self.enter()
         low = self.value()
@@ -195,7 +232,7 @@ class Operators(Calls):
         self.depth -= 1
         return ast.BetweenExpr(node, low, high, negated, start=start, end=self.end())
 
-    def _is(self, node: ast.Expr, start: int, level: int) -> ast.Expr | None:
+    def is_test(self, node: ast.Expr, start: int, level: int) -> ast.Expr | None:
         """`IS [NOT] NULL`, `IS [NOT] DISTINCT FROM`."""
         position = self.pos + 1
         negated = self.kinds[position] == "NOT"
@@ -204,22 +241,22 @@ class Operators(Calls):
             self.pos = position + 1
             null = ast.Constant(None, start=self.starts[position], end=self.ends[position])
             operator = "!=" if negated else "=="
-            return ast.CompareOperation(node, null, operator, True, start=start, end=self.end())  # noqa: FBT003
+            return ast.CompareOperation(node, null, operator, True, start=start, end=self.end())
         if self.kinds[position] != "DISTINCT" or self.kinds[position + 1] != "FROM":
             self.pos = position
-            self.unexpected("NULL")
+            raise self.unexpected("NULL")
         if level > IS_DISTINCT:
             return None
         self.pos = position + 2
         right = self.value(IS_DISTINCT + 1)
         return ast.IsDistinctFrom(node, right, negated, start=start, end=self.end())
 
-    def _null_safe(self, node: ast.Expr, start: int, _level: int) -> ast.Expr:
+    def null_safe(self, node: ast.Expr, start: int, _level: int) -> ast.Expr:
         self.pos += 1
         right = self.value(NULL_SAFE + 1)
-        return ast.IsDistinctFrom(node, right, True, start=start, end=self.end())  # noqa: FBT003
+        return ast.IsDistinctFrom(node, right, True, start=start, end=self.end())
 
-    def _ignore_nulls(self, node: ast.Expr, _start: int, _level: int) -> ast.Expr | None:
+    def ignore_nulls(self, node: ast.Expr, _start: int, _level: int) -> ast.Expr | None:
         """IGNORE NULLS is read and dropped: ClickHouse's aggregates ignore NULL anyway."""
         if self.kinds[self.pos + 1] != "NULLS":
             return None
@@ -228,7 +265,7 @@ class Operators(Calls):
 
     # --- arithmetic -------------------------------------------------------------------------------------------------
 
-    def _arithmetic(self, left: ast.Expr, start: int, _level: int) -> ast.Expr | None:
+    def arithmetic(self, left: ast.Expr, start: int, _level: int) -> ast.Expr | None:
         kind = self.kinds[self.pos]
         if kind == "%" and self._percent_sign():
             return None
@@ -241,9 +278,9 @@ class Operators(Calls):
         after = self.kinds[self.pos + 1]
         if after == "OFFSET":
             return self.begins_operand(self.pos + 2)
-        return after in {"UNION", "WITH"} or not self.begins_operand(self.pos + 1)
+        return after in {"UNION", "WITH"} or after not in STARTERS
 
-    def _concat(self, left: ast.Expr, start: int, _level: int) -> ast.Expr:
+    def concat(self, left: ast.Expr, start: int, _level: int) -> ast.Expr:
         """`a || b || c` is one flat `concat`."""
         terms = left.args if isinstance(left, ast.Call) and left.name == "concat" else [left]
         while self.kinds[self.pos] == "||":
@@ -255,19 +292,21 @@ class Operators(Calls):
                 terms.append(term)
         return ast.Call("concat", terms, start=start, end=self.end())
 
-    def _nullish(self, node: ast.Expr, start: int, _level: int) -> ast.Expr:
+    def nullish(self, node: ast.Expr, start: int, _level: int) -> ast.Expr:
         self.pos += 1
         right = self.value(NULLISH + 1)
         return ast.Call("ifNull", [node, right], start=start, end=self.end())
 
     # --- what follows an operand ------------------------------------------------------------------------------------
 
-    def _call_of(self, node: ast.Expr, start: int, _level: int) -> ast.Expr:
-        """A call of anything that is not a plain name."""
+    def call_of(self, node: ast.Expr, start: int, _level: int) -> ast.Expr:
+        """A call of anything that is not a plain name; `(f)(SELECT …)` counts as one of `f`."""
         args = self.arguments()
+        if len(args) == 1 and isinstance(args[0], QUERIES) and isinstance(node, ast.Field) and len(node.chain) == 1:
+            return ast.Call(str(node.chain[0]), args, start=start, end=self.end())
         return ast.ExprCall(node, args, start=start, end=self.end())
 
-    def _index(self, node: ast.Expr, start: int, _level: int) -> ast.Expr:
+    def index(self, node: ast.Expr, start: int, _level: int) -> ast.Expr:
         """`a[b]` and `a[b:c]`."""
         self.pos += 1
         first = None if self.kinds[self.pos] == ":" else self.expr()
@@ -278,7 +317,7 @@ class Operators(Calls):
         self.expect("]")
         return ast.ArraySlice(node, first, last, start=start, end=self.end())
 
-    def _member(self, node: ast.Expr, start: int, _level: int) -> ast.Expr:
+    def member(self, node: ast.Expr, start: int, _level: int) -> ast.Expr:
         """`a.1`, `a.b`, `a?.1`, `a?.b`, `a?.[b]`."""
         nullish = self.kinds[self.pos] == "?."
         position = self.pos = self.pos + 1
@@ -294,11 +333,11 @@ class Operators(Calls):
             key = ast.Constant(name)
         return ast.ArrayAccess(node, key, nullish, start=start, end=self.end())
 
-    def _cast(self, node: ast.Expr, start: int, _level: int) -> ast.Expr:
+    def type_cast(self, node: ast.Expr, start: int, _level: int) -> ast.Expr:
         """`a::type`, `a::type WITH [LOCAL] TIME ZONE`."""
         self.pos += 1
         if self.kinds[self.pos] not in _CAST_TYPES:
-            self.unexpected("a type")
+            raise self.unexpected("a type")
         words = [self.name()]
         if self.at("WITH", "TIME", "ZONE"):
             words.append("with time zone")
@@ -310,19 +349,19 @@ class Operators(Calls):
 
 
 _SUFFIXES: dict[str, Callable[[Operators, ast.Expr, int, int], ast.Expr | None]] = {
-    **dict.fromkeys("*/%+-", Operators._arithmetic),
-    "||": Operators._concat,
-    "??": Operators._nullish,
-    "<=>": Operators._null_safe,
-    "(": Operators._call_of,
-    "[": Operators._index,
-    ".": Operators._member,
-    "?.": Operators._member,
-    "::": Operators._cast,
-    "NOT": Operators._negated,
-    "IS": Operators._is,
-    "BETWEEN": Operators._between,
-    "AS": Operators._aliased_comparison,
-    "IGNORE": Operators._ignore_nulls,
-    "IDENT": Operators._global_in,
+    **dict.fromkeys("*/%+-", Operators.arithmetic),
+    "||": Operators.concat,
+    "??": Operators.nullish,
+    "<=>": Operators.null_safe,
+    "(": Operators.call_of,
+    "[": Operators.index,
+    ".": Operators.member,
+    "?.": Operators.member,
+    "::": Operators.type_cast,
+    "NOT": Operators.negated,
+    "IS": Operators.is_test,
+    "BETWEEN": Operators.between,
+    "AS": Operators.aliased_comparison,
+    "IGNORE": Operators.ignore_nulls,
+    "IDENT": Operators.global_in,
 }

@@ -1,23 +1,17 @@
-"""SELECT, its clauses, CTEs, and sets of queries."""
+"""SELECT, CTEs, and sets of queries."""
 
 from __future__ import annotations
 
-from typing import Literal, cast
+from typing import cast
 
 from hedgerow.hogql import ast
 from hedgerow.hogql.errors import SyntaxError_
-from hedgerow.hogql.parser.sources import Query, Sources
+from hedgerow.hogql.parser.select_clauses import SelectClauses
+from hedgerow.hogql.parser.sources import Query
 from hedgerow.hogql.tokens import IMPLICIT_ALIASES, NAMES
 
-#: What may come next when CUBE (…) and the like were all of GROUP BY.
-_AFTER_GROUP_BY = frozenset(
-    "EOF ) } ; WITH HAVING QUALIFY USING WINDOW ORDER LIMIT OFFSET SETTINGS UNION INTERSECT EXCEPT".split()
-)
 
-_GROUPED_BY: dict[str, Literal["cube", "rollup"]] = {"CUBE": "cube", "ROLLUP": "rollup"}
-
-
-class Selects(Sources):
+class Selects(SelectClauses):
     """`select_set`."""
 
     # --- sets -------------------------------------------------------------------------------------------------------
@@ -26,7 +20,7 @@ class Selects(Sources):
         """One SELECT or several, combined."""
         self.enter()
         start = self.starts[self.pos]
-        query = self._set_after(self._member(), start)
+        query = self._set_after(self._set_member(), start)
         self.depth -= 1
         return query
 
@@ -39,7 +33,7 @@ class Selects(Sources):
         while self.kinds[self.pos] in {"UNION", "INTERSECT", "EXCEPT"}:
             node_start = self.starts[self.pos]
             operator = self._set_operator()
-            query = self._member()
+            query = self._set_member()
             rest.append(ast.SelectSetNode(query, operator, start=node_start, end=self.end()))
         query = ast.SelectSetQuery(first, rest, start=start, end=self.end()) if rest else first
         return self._with_limits(query, start)
@@ -58,7 +52,7 @@ class Selects(Sources):
             word += " BY NAME"
         return cast("ast.SetOperator", word)
 
-    def _member(self) -> Query:
+    def _set_member(self) -> Query:
         """One query of a set: a SELECT, a set in parentheses, a placeholder."""
         kind = self.kinds[self.pos]
         if kind == "SELECT":
@@ -71,7 +65,7 @@ class Selects(Sources):
         if kind == "{":
             return self.placeholder()
         if kind != "WITH":
-            self.unexpected("{SELECT, WITH, '{', '('}")
+            raise self.unexpected("{SELECT, WITH, '{', '('}")
         start = self.starts[self.pos]
         ctes = self._with()
         if self.kinds[self.pos] == "(":
@@ -93,9 +87,9 @@ class Selects(Sources):
         limits = ast.SelectQuery([])
         if self.accept("LIMIT"):
             limits.limit = self.expr()
-            self._rest_of_limit(limits)
+            self.rest_of_limit(limits)
         else:
-            self._offset(limits)
+            self.offset(limits)
         if not isinstance(query, ast.Placeholder):
             query.limit = limits.limit or query.limit
             query.offset = limits.offset or query.offset
@@ -110,9 +104,9 @@ class Selects(Sources):
     ) -> None:
         """Sort a query that is complete already; it must not have been cut to a limit before."""
         if isinstance(query, ast.Placeholder):
-            self.unsupported("ORDER BY behind a placeholder is not supported", place)
+            raise self.unsupported("ORDER BY behind a placeholder is not supported", place)
         if query.order_by is not None or query.limit is not None or query.offset is not None:
-            self.unsupported("ORDER BY behind a query that has ORDER BY or LIMIT is not supported", place)
+            raise self.unsupported("ORDER BY behind a query that has ORDER BY or LIMIT is not supported", place)
         query.order_by = order_by
         if isinstance(query, ast.SelectQuery):
             query.interpolate = interpolate
@@ -185,43 +179,50 @@ class Selects(Sources):
     def _select(self, ctes: list[ast.CTE] | None, start: int) -> ast.SelectQuery:
         self.expect("SELECT")
         query = ast.SelectQuery([], ctes, start=start)
-        if self.kinds[self.pos] == "DISTINCT" and self.begins_operand(self.pos + 1):
+        if self.kinds[self.pos] == "DISTINCT" and self._is_distinct_select():
             query.distinct = True
             self.pos += 1
         if self.at("TOP", "DEC") and (self.begins_operand(self.pos + 2) or self.kinds[self.pos + 2] == "WITH"):
-            self.unsupported("Unsupported: SelectStmt.topClause()", start)
+            raise self.unsupported("Unsupported: SelectStmt.topClause()", start)
         query.select = self._columns()
         if self.accept("FROM"):
             query.select_from = self.joins()
-        self._array_join(query)
+        self.array_join(query)
         if self.accept("PREWHERE"):
             query.prewhere = self.expr()
         if self.accept("WHERE"):
             query.where = self.expr()
-        self._refuse_sample()
+        self.refuse_sample()
         if self.kinds[self.pos] in {"GROUP", "WITH"}:
-            self._group_by(query)
+            self.group_by(query)
         if self.accept("HAVING"):
             query.having = self.expr()
         if self.accept("QUALIFY"):
             query.qualify = self.expr()
-        self._refuse_sample()
+        self.refuse_sample()
         if self.accept("WINDOW"):
-            query.window_exprs = self._windows()
+            query.window_exprs = self.windows()
         if self.kinds[self.pos] == "ORDER":
             query.order_by, query.interpolate = self.order_by()
-        self._limits(query)
+        self.limits(query)
         if self.kinds[self.pos] == "SETTINGS":
-            self.unsupported("Unsupported: SelectStmt.settingsClause()", self.starts[self.pos])
+            raise self.unsupported("Unsupported: SelectStmt.settingsClause()", self.starts[self.pos])
         query.end = self.end()
         return query
+
+    def _is_distinct_select(self) -> bool:
+        """Whether the word DISTINCT behind SELECT is not a column of that name."""
+        after = self.kinds[self.pos + 1]
+        if after == "*" and self.kinds[self.pos + 2] in IMPLICIT_ALIASES:
+            return True
+        return after == "AS" or self.begins_operand(self.pos + 1)
 
     def _columns(self) -> list[ast.Expr]:
         """The select list; a comma may end it."""
         columns = [self._column(first=True)]
         while self.kinds[self.pos] == ",":
             self.pos += 1
-            if self.clause_begins():
+            if self.clause_begins(clause_first=True):
                 break
             columns.append(self._column(first=False))
         return columns
@@ -245,135 +246,6 @@ class Selects(Sources):
             self.check_alias(position, alias)
             return ast.Alias(alias, expr, start=start, end=self.end())
         return expr
-
-    def _array_join(self, query: ast.SelectQuery) -> None:
-        place = self.starts[self.pos]
-        operator: Literal["ARRAY JOIN", "LEFT ARRAY JOIN", "INNER ARRAY JOIN"]
-        if self.at("ARRAY", "JOIN"):
-            operator = "ARRAY JOIN"
-        elif self.at("LEFT", "ARRAY", "JOIN"):
-            operator = "LEFT ARRAY JOIN"
-        elif self.at("INNER", "ARRAY", "JOIN"):
-            operator = "INNER ARRAY JOIN"
-        else:
-            return
-        if query.select_from is None:
-            message = "Using ARRAY JOIN without a FROM clause is not permitted"
-            raise SyntaxError_(message, place, len(self.text))
-        self.pos += 2 if operator == "ARRAY JOIN" else 3
-        query.array_join_op = operator
-        query.array_join_list = self.open_list()
-        for expr in query.array_join_list:
-            if not isinstance(expr, ast.Alias):
-                raise SyntaxError_("ARRAY JOIN arrays must have an alias", expr.start, expr.end)
-
-    def _refuse_sample(self) -> None:
-        place = self.pos + (self.kinds[self.pos] == "USING")
-        if self.kinds[place] == "SAMPLE":
-            self.unsupported("Unsupported: SelectStmt.sampleClause()", self.starts[place])
-
-    def _group_by(self, query: ast.SelectQuery) -> None:
-        """`GROUP BY …`, `WITH CUBE`, `WITH ROLLUP`, `WITH TOTALS`."""
-        if self.accept("GROUP"):
-            self.expect("BY")
-            self._group_by_list(query)
-        if self.kinds[self.pos] == "WITH" and self.kinds[self.pos + 1] in _GROUPED_BY:
-            query.group_by_mode = query.group_by_mode or _GROUPED_BY[self.kinds[self.pos + 1]]
-            self.pos += 2
-        if self.at("WITH", "TOTALS"):
-            self.pos += 2
-
-    def _group_by_list(self, query: ast.SelectQuery) -> None:
-        kind, after = self.kinds[self.pos], self.kinds[self.pos + 1]
-        if kind == "ALL" and after in _AFTER_GROUP_BY:
-            self.pos += 1
-            query.group_by_mode = "all"
-        elif kind in _GROUPED_BY and after == "(" and self._closes_group_by(self.pos + 1):
-            self.pos += 2
-            query.group_by = self.expr_list(")")
-            self.expect(")")
-            query.group_by_mode = _GROUPED_BY[kind]
-        elif self.at("GROUPING", "SETS", "("):
-            self.pos += 3
-            query.group_by_mode = "grouping_sets"
-            query.group_by = [self._grouping_set()]
-            while self.accept(","):
-                query.group_by.append(self._grouping_set())
-            self.expect(")")
-        else:
-            query.group_by = self.open_list()
-
-    def _closes_group_by(self, opening: int) -> bool:
-        closing = self.closing(opening)
-        return closing > opening + 1 and (
-            closing + 1 >= len(self.kinds) or self.kinds[closing + 1] in _AFTER_GROUP_BY
-        )
-
-    def _grouping_set(self) -> ast.GroupingSet:
-        start = self.starts[self.pos]
-        self.expect("(")
-        exprs = [] if self.kinds[self.pos] == ")" else self.expr_list(")")
-        self.expect(")")
-        return ast.GroupingSet(exprs, start=start, end=self.end())
-
-    def _windows(self) -> dict[str, ast.WindowExpr]:
-        windows: dict[str, ast.WindowExpr] = {}
-        while True:
-            name = self.name()
-            self.expect("AS")
-            self.expect("(")
-            windows[name] = self.window()
-            self.expect(")")
-            if not self.accept(","):
-                return windows
-
-    # --- LIMIT ------------------------------------------------------------------------------------------------------
-
-    def _limits(self, query: ast.SelectQuery) -> None:
-        """`LIMIT n [OFFSET m] BY …`, `LIMIT n …`, `OFFSET m`: each once, in this order."""
-        start = self.starts[self.pos]
-        if self.accept("LIMIT"):
-            query.limit = self.expr()
-            comma = self._rest_of_limit(query)
-            if self.kinds[self.pos] == "BY" and not query.limit_with_ties and not query.limit_percent:
-                self._limit_by(query, start, comma=comma)
-                if self.accept("LIMIT"):
-                    query.limit = self.expr()
-                    self._rest_of_limit(query)
-                    return
-            elif query.offset is not None or self.kinds[self.pos] != "OFFSET":
-                return
-        self._offset(query)
-
-    def _limit_by(self, query: ast.SelectQuery, start: int, *, comma: bool) -> None:
-        """Turn the limit that was read into that of LIMIT BY. `LIMIT a, b BY` means b rows from a."""
-        self.pos += 1
-        count, offset = (query.offset, query.limit) if comma else (query.limit, query.offset)
-        query.limit, query.offset = None, None
-        exprs = self.open_list()
-        query.limit_by = ast.LimitByExpr(cast("ast.Expr", count), exprs, offset, start=start, end=self.end())
-
-    def _rest_of_limit(self, query: ast.SelectQuery) -> bool:
-        """`[%] [, m | OFFSET m] [WITH TIES]` behind `LIMIT n`; true when a comma stood before m."""
-        query.limit_percent = self.accept("%")
-        comma = self.accept(",")
-        if comma:
-            query.offset = self.expr()
-            query.limit_with_ties = self._ties()
-        else:
-            query.limit_with_ties = self._ties()
-            self._offset(query)
-        return comma
-
-    def _ties(self) -> bool:
-        if self.at("WITH", "TIES"):
-            self.pos += 2
-            return True
-        return False
-
-    def _offset(self, query: ast.SelectQuery) -> None:
-        if self.accept("OFFSET"):
-            query.offset = self.expr()
 
 
 def _give_ctes(query: Query, ctes: list[ast.CTE]) -> None:

@@ -53,10 +53,7 @@ class Sources(Operands):
                 right = self.joins()
                 right.join_type = "POSITIONAL JOIN"
                 right.constraint = self._constraint()
-            elif kind == "PIVOT" and level <= _PIVOT and self.kinds[self.pos + 1] == "(":
-                node = last = self._pivoted_join(node)
-                continue
-            elif kind == "UNPIVOT" and level <= _UNPIVOT:
+            elif self._at_pivot(kind, level):
                 node = last = self._pivoted_join(node)
                 continue
             else:
@@ -71,7 +68,12 @@ class Sources(Operands):
             links += 1
             self.links += 1
             if links > MAX_DEPTH:
-                self.too_deep()
+                raise self.too_deep()
+
+    def _at_pivot(self, kind: str, level: int) -> bool:
+        if kind == "PIVOT":
+            return level <= _PIVOT and self.kinds[self.pos + 1] == "("
+        return kind == "UNPIVOT" and level <= _UNPIVOT
 
     def _join_type(self) -> str | None:
         """`[NATURAL] [words] JOIN` as one text, `LEFT OUTER ANY JOIN`; None, with nothing read, when no JOIN is here."""
@@ -86,19 +88,19 @@ class Sources(Operands):
         words = self.kinds[first:position]
         name = _join_name(words)
         if name is None:
-            raise SyntaxError_(
-                f"There is no {' '.join(words)} JOIN", self.starts[first], self.ends[position]
-            )
+            raise SyntaxError_(f"There is no {' '.join(words)} JOIN", self.starts[first], self.ends[position])
         self.pos = position + 1
         return name
 
     def _constraint(self) -> ast.JoinConstraint | None:
         start = self.starts[self.pos]
         if self.accept("ON"):
-            exprs = self.open_list()
-            if len(exprs) > 1:
-                self.unsupported("Unsupported: JOIN ... ON with multiple expressions", start)
-            return ast.JoinConstraint(exprs[0], "ON", start=start, end=self.end())
+            condition = self.expr()
+            if self.kinds[self.pos] == ",":
+                # One condition only: behind a comma stands the next table, if anything.
+                self.pos += 1
+                self.pos -= not self.clause_begins()
+            return ast.JoinConstraint(condition, "ON", start=start, end=self.end())
         if self.kinds[self.pos] != "USING" or self.kinds[self.pos + 1] == "SAMPLE":
             return None
         self.pos += 1
@@ -155,23 +157,22 @@ class Sources(Operands):
                 node.alias = self.name()
                 self.check_alias(position, node.alias)
                 node.column_aliases = self.name_list() if self.kinds[self.pos] == "(" else None
-                node.end = node.end or self.end()
             elif (kind == "PIVOT" and self.kinds[self.pos + 1] == "(") or (
                 kind == "UNPIVOT" and self.kinds[self.pos + 1] in {"(", "INCLUDE"}
             ):
-                node.end = node.end or self.end()
+                node.end = self.end()
                 inner = node if node.alias or node.table_args is not None else node.table
                 node = ast.JoinExpr(self._pivot(inner, start), start=start)
             else:
                 break
             links += 1
             if links > MAX_DEPTH:
-                self.too_deep()
-        node.end = node.end or self.end()
+                raise self.too_deep()
         if self.accept("FINAL"):
             node.table_final = True
         if self.kinds[self.pos] == "SAMPLE":
             node.sample = self._sample()
+        node.end = self.end()
         return node
 
     def _parenthesis_source(self) -> ast.Node:
@@ -238,13 +239,13 @@ class Sources(Operands):
             return self.placeholder()
         start = self.starts[self.pos]
         if not self.at_number():
-            self.unexpected("a number")
+            raise self.unexpected("a number")
         left = self.number()
         right = None
         if self.kinds[self.pos] == "/":
             self.pos += 1
             if not self.at_number():
-                self.unexpected("a number")
+                raise self.unexpected("a number")
             right = self.number()
         return ast.RatioExpr(left, right, start=start, end=self.end())
 
@@ -345,4 +346,4 @@ def _join_name(words: list[str]) -> str | None:
     if side in {"", "INNER"}:
         kind = "" if side == "" and (not strictness or strictness[-1] in {"SEMI", "ANTI"}) else "INNER"
         return " ".join([*strictness, *([kind] if kind else []), "JOIN"])
-    return " ".join([side, *(["OUTER"] if outer else []), *strictness, "JOIN"])
+    return " ".join([side, *(["OUTER"] if outer else []), *reversed(strictness), "JOIN"])

@@ -251,7 +251,7 @@ class _Session:
         }
         self._path = "/"
 
-    def event(self, name: str, **properties: Any) -> dict[str, Any]:  # noqa: ANN401 — JSON
+    def event(self, name: str, **properties: Any) -> dict[str, Any]:
         own = self.visitor.random
         self.moment += timedelta(milliseconds=own.randrange(900, 40_000))
         own_properties = {

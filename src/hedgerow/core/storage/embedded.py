@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from hedgerow.core.errors import StartupError
@@ -25,6 +26,8 @@ from hedgerow.core.storage.clickhouse_errors import StoreUnavailable, from_text
 from hedgerow.core.storage.events import Engine
 from hedgerow.settings import Settings
 
+MEMORY_SHARE = 0.7  # of the machine, for the whole engine
+MARK_CACHE_BYTES = 256 << 20
 INLINE_BYTES = 128 << 10  # up to here an insert's rows stand in the statement; above, ClickHouse reads them in parallel
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
@@ -159,7 +162,15 @@ class _memory_file:  # noqa: N801 — used as a context manager function
 
 
 def _connection_string(folder: Path, settings: Settings) -> str:
-    return os.path.realpath(folder)
+    """The folder, and the engine's ceilings: its caches would otherwise grow to 10 GiB."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    options = {
+        "max_server_memory_usage": settings.clickhouse_memory_bytes or int(total * MEMORY_SHARE),
+        "mark_cache_size": MARK_CACHE_BYTES,
+        "index_mark_cache_size": MARK_CACHE_BYTES // 4,
+        "index_uncompressed_cache_size": MARK_CACHE_BYTES // 4,
+    }
+    return os.path.realpath(folder) + "?" + urlencode(options)
 
 
 def _first_line(error: BaseException) -> str:

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
+from tests.hogql.project import Project, fresh_team_id
 
 from hedgerow.core.storage.events import EventStore
 from hedgerow.settings import Settings
-from tests.hogql.project import Project, fresh_team_id
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,7 @@ from hedgerow.hogql.context import (
 from hedgerow.hogql.errors import HogQLError, NotSupported, QueryError
 from hedgerow.hogql.parser import parse_expr, parse_order_expr, parse_select
 from hedgerow.hogql.print_hogql import print_hogql
+from hedgerow.hogql.property_filters import property_to_expr
 
 __all__ = [
     "Action",
@@ -41,4 +42,5 @@ __all__ = [
     "parse_order_expr",
     "parse_select",
     "print_hogql",
+    "property_to_expr",
 ]

@@ -97,7 +97,7 @@ class Table(msgspec.Struct, frozen=True):
 
     `keeps` says which versions of a row are seen: `newest` reads the last version of each key and drops deleted ones
     (ReplacingMergeTree FINAL), `all` reads rows as they are stored. `guarded` is False for table functions, which hold
-    nobody's rows; they take `min_args` to `max_args` arguments. `sample_by` is the hash that SAMPLE goes by.
+    nobody's rows; they take `min_args` to `max_args` arguments. `sample_by` is the column whose hash SAMPLE goes by.
     """
 
     name: str
@@ -112,7 +112,9 @@ class Table(msgspec.Struct, frozen=True):
     def stars(self) -> list[str]:
         """The names that `SELECT *` stands for, in order."""
         return [
-            name for name, each in self.fields.items() if isinstance(each, Column | Expression | Ruled) and _starred(each)
+            name
+            for name, each in self.fields.items()
+            if isinstance(each, Column | Expression | Ruled) and _starred(each)
         ]
 
 
@@ -141,7 +143,7 @@ def _literal(pattern: str) -> str:
 _EVENTS = Table(
     name="events",
     clickhouse="events",
-    sample_by="cityHash64({0}.`distinct_id`)",
+    sample_by="distinct_id",
     fields=_fields(
         Column("uuid", UUID),
         Column("event", STRING),
@@ -157,7 +159,9 @@ _EVENTS = Table(
         Column("person_mode", STRING),
         *(Column(f"$group_{index}", STRING) for index in range(GROUP_TYPES)),
         Column("elements_chain_href", STRING, f"extract({{0}}.`elements_chain`, {_literal(_LINK)})"),
-        Column("elements_chain_texts", STRINGS, f"arrayDistinct(extractAll({{0}}.`elements_chain`, {_literal(_TEXT)}))"),
+        Column(
+            "elements_chain_texts", STRINGS, f"arrayDistinct(extractAll({{0}}.`elements_chain`, {_literal(_TEXT)}))"
+        ),
         Column("elements_chain_ids", STRINGS, f"arrayDistinct(extractAll({{0}}.`elements_chain`, {_literal(_ID)}))"),
         Column(
             "elements_chain_elements",

@@ -10,7 +10,19 @@ from hedgerow.hogql import ast, types
 from hedgerow.hogql.errors import NotSupported, QueryError
 from hedgerow.hogql.fields import resolve_field
 from hedgerow.hogql.functions import find
-from hedgerow.hogql.lowered import Function, Named, Native, Over, Property, constant, native, sql_name, type_of
+from hedgerow.hogql.lowered import (
+    Column,
+    Function,
+    Name,
+    Named,
+    Native,
+    Over,
+    Property,
+    constant,
+    native,
+    sql_name,
+    type_of,
+)
 from hedgerow.hogql.print_hogql import print_hogql
 from hedgerow.hogql.rules.calls import check_counts, known
 
@@ -60,7 +72,9 @@ def call(resolver: Resolver, node: ast.Call) -> Any:
     if aggregate:
         if outer is not None:
             raise QueryError(
-                f"Aggregation '{node.name}' cannot be nested inside another aggregation '{outer}'.", node.start, node.end
+                f"Aggregation '{node.name}' cannot be nested inside another aggregation '{outer}'.",
+                node.start,
+                node.end,
             )
         resolver.aggregation = node.name
     args = node.args
@@ -176,10 +190,16 @@ def tuple_(resolver: Resolver, node: ast.Tuple) -> Any:
 
 
 def _constants(exprs: list[ast.Expr]) -> list[Any] | None:
-    """The values, when every expression is a plain constant: lists of many thousand values are common in IN."""
-    if not exprs or not all(type(each) is ast.Constant for each in exprs):
-        return None
-    return [each.value for each in exprs if isinstance(each, ast.Constant)]
+    """The values, when every expression is a constant or a tuple of them: lists of many thousand are common in IN."""
+    values: list[Any] = []
+    for each in exprs:
+        if isinstance(each, ast.Constant):
+            values.append(each.value)
+        elif isinstance(each, ast.Tuple) and all(isinstance(part, ast.Constant) for part in each.exprs):
+            values.append(tuple(part.value for part in each.exprs if isinstance(part, ast.Constant)))
+        else:
+            return None
+    return values or None
 
 
 def dict_(resolver: Resolver, node: ast.Dict) -> Any:
@@ -203,24 +223,35 @@ def tag(resolver: Resolver, node: ast.HogQLXTag) -> Any:
 
 
 def array_access(resolver: Resolver, node: ast.ArrayAccess) -> Any:
-    base, key = node.array, node.property
-    if isinstance(base, ast.Field) and isinstance(key, ast.Constant) and isinstance(key.value, str | int):
-        chain = _property_chain(resolver, base, key.value)
-        if chain is not None:
-            return resolve_field(resolver, chain)
-    value, place = resolver.expr(base), resolver.expr(key)
-    if value.type.family == "JSON" and isinstance(place, ast.Constant) and not isinstance(value, Property):
+    chain = _property_chain(resolver, node)
+    if chain is not None:
+        return resolve_field(resolver, chain)
+    value, place = resolver.expr(node.array), resolver.expr(node.property)
+    if value.type.family == "JSON" and isinstance(value, Column | Name) and isinstance(place, ast.Constant):
         return resolver.finish(Property(base=value, path=[place.value], type=value.type), [place.value])
     call_ = ast.Call(name="arrayElement", args=[value, place], start=node.start, end=node.end)
     return resolver.rules.apply(call_, resolver)
 
 
-def _property_chain(resolver: Resolver, field: ast.Field, key: str | int) -> ast.Field | None:
-    """`properties['a']` as the chain `properties.a`, where the field leads to properties."""
-    if isinstance(key, bool) or "properties" not in field.chain:
+def _property_chain(resolver: Resolver, node: ast.ArrayAccess | ast.TupleAccess) -> ast.Field | None:
+    """`properties['a'][1].2` as the chain `properties.a.1.2`, where it begins at properties of a table."""
+    keys: list[str | int] = []
+    at: ast.Expr = node
+    while not isinstance(at, ast.Field):
+        if isinstance(at, ast.TupleAccess):
+            key: Any = at.index
+            at = at.tuple
+        elif isinstance(at, ast.ArrayAccess) and isinstance(at.property, ast.Constant):
+            key = at.property.value
+            at = at.array
+        else:
+            return None
+        if isinstance(key, bool) or not isinstance(key, str | int):
+            return None
+        keys.append(key)
+    if "properties" not in at.chain or not resolver.is_property(at):
         return None
-    longer = ast.Field(chain=[*field.chain, key], start=field.start, end=field.end)
-    return longer if resolver.is_property(field) else None
+    return ast.Field(chain=[*at.chain, *reversed(keys)], start=node.start, end=node.end)
 
 
 def array_slice(resolver: Resolver, node: ast.ArraySlice) -> Any:
@@ -234,10 +265,9 @@ def array_slice(resolver: Resolver, node: ast.ArraySlice) -> Any:
 
 
 def tuple_access(resolver: Resolver, node: ast.TupleAccess) -> Any:
-    if isinstance(node.tuple, ast.Field):
-        chain = _property_chain(resolver, node.tuple, node.index)
-        if chain is not None:
-            return resolve_field(resolver, chain)
+    chain = _property_chain(resolver, node)
+    if chain is not None:
+        return resolve_field(resolver, chain)
     value = resolver.expr(node.tuple)
     items = value.type.items
     kind = items[node.index - 1] if value.type.family == "Tuple" and 0 < node.index <= len(items) else types.ANY

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from hedgerow.hogql import ast
 from hedgerow.hogql.database import Column as TableColumn
-from hedgerow.hogql.database import Expression, Field, LazyJoin, Ruled, Table, Traverser, VirtualTable
+from hedgerow.hogql.database import Expression, Field, LazyJoin, Ruled, Table, Traverser
 from hedgerow.hogql.errors import QueryError
-from hedgerow.hogql.lowered import Column, Name, Property, Template, Wrapped, sql_name, template
+from hedgerow.hogql.lowered import Column, Name, Property, Template, sql_name, template
 from hedgerow.hogql.rules import FIELDS
 from hedgerow.hogql.rules.timezone import in_zone
-from hedgerow.hogql.scopes import Chain, Scope, Source, TableSource, unresolved
-from hedgerow.hogql.types import ValueType, group_properties
+from hedgerow.hogql.scopes import Chain, Scope, TableSource, unresolved
+from hedgerow.hogql.types import group_properties
 
 if TYPE_CHECKING:
     from hedgerow.hogql.resolve import Resolver
@@ -24,6 +24,9 @@ def resolve_field(resolver: Resolver, node: ast.Field) -> Any:
     name = str(chain[0])
     if name == "*" or chain[-1] == "*":
         raise QueryError("Cannot use '*' here", node.start, node.end)
+    if name == "posthog" and len(chain) > 2 and "posthog" not in scope.by_name:
+        chain = chain[1:]
+        name = str(chain[0])
     source = scope.by_name.get(name) if len(chain) > 1 else None
     if source is not None and scope.argument(name) is None:
         resolved = source.field(chain[1:], node)
@@ -72,8 +75,7 @@ def _cte_column(resolver: Resolver, scope: Scope, node: ast.Field, name: str) ->
     if cte.cte_type == "subquery":
         raise QueryError(f"Unable to resolve field: {name}", node.start, node.end)
     resolver.count_expansion(node)
-    value = resolver.expr(cast("ast.Expr", cte.expr))
-    return value
+    return resolver.expr(cte.expr)
 
 
 def table_field(resolver: Resolver, source: TableSource, field: Field | None, chain: Chain, at: ast.Node) -> Any:
@@ -139,11 +141,3 @@ def label_of(chain: Chain, resolved: Any) -> str:
     if isinstance(path, str):
         return path
     return "__".join(map(str, path)) if path else str(chain[-1])
-
-
-def wrapped_type(expr: Any) -> ValueType:
-    """The type of an expression, with its casts."""
-    return expr.full.type if isinstance(expr, Wrapped) else expr.type
-
-
-__all__ = ["Source", "VirtualTable", "group_type_field", "label_of", "resolve_field", "table_field", "wrapped_type"]

@@ -72,10 +72,14 @@ class Native(Lowered):
 
 
 class Template(Lowered):
-    """ClickHouse text of ours with `{0}` for arguments: `text` is split at them once (see `template`)."""
+    """ClickHouse text of ours with `{0}` for arguments: `pieces` is that text, split at them once (see `template`).
+
+    `harmless` ones cannot fail on any value of their arguments.
+    """
 
     pieces: tuple[str | int, ...]
     args: list[Any]
+    harmless: bool = False
 
 
 class Wrapped(Lowered):
@@ -149,16 +153,15 @@ class Output(msgspec.Struct):
 
 
 class Select(Lowered):
-    """One SELECT, ready to print. `conditions` are those of the resolver (guards are in the tables themselves)."""
+    """One SELECT, ready to print. Guards are in the tables themselves; `prewhere` and `where` are what else must hold."""
 
     outputs: list[Output]
     sources: list[From] = msgspec.field(default_factory=list)
     distinct: bool = False
     array_join_op: str | None = None
     array_join: list[Any] = msgspec.field(default_factory=list)
-    conditions: list[Any] = msgspec.field(default_factory=list)
-    prewhere: Any = None
-    where: Any = None
+    prewhere: list[Any] = msgspec.field(default_factory=list)
+    where: list[Any] = msgspec.field(default_factory=list)
     group_by: list[Any] | None = None
     group_by_mode: str | None = None
     having: Any = None

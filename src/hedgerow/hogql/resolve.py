@@ -23,7 +23,7 @@ from hedgerow.hogql.types import ANY
 _RULES = Rules()
 _RESERVED_ALIASES = frozenset({"true", "false", "null", "team_id"})
 MOST_EXPANSIONS = 50
-MOST_NODES = 400_000
+MOST_NODES = 100_000
 
 
 class Resolver:
@@ -191,11 +191,9 @@ class Resolver:
             self.scope = outer
 
     def is_property(self, field: ast.Field) -> bool:
-        """Whether a field leads to properties, so that `[…]` after it is a further key."""
+        """Whether a field leads to properties of a table, so that `[…]` after it is a further key."""
         name = str(field.chain[0])
-        if name in self.scope.aliases or self.scope.argument(name) is not None:
-            return False
-        return field.chain[-1] == "properties" or field.chain.index("properties") < len(field.chain) - 1
+        return name not in self.scope.aliases and self.scope.argument(name) is None
 
     def property_type(self, owner: str, name: str, group_index: int | None) -> str | None:
         """The type of a property's definition, asked once a compilation."""

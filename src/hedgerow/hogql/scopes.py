@@ -21,6 +21,7 @@ from hedgerow.hogql.lowered import (
     constant,
     native,
 )
+from hedgerow.hogql.rules.prewhere import planned
 from hedgerow.hogql.rules.timezone import in_zone
 from hedgerow.hogql.types import BOOLEAN, ValueType
 
@@ -82,9 +83,13 @@ class Scope:
             clause.extend(source.joined())
         return clause
 
-    def conditions(self) -> list[Any]:
-        """What WHERE must hold beside what the writer wrote."""
-        return [condition for source in self.sources for condition in source.conditions()]
+    def conditions(self, written: list[Any]) -> tuple[list[Any], list[Any]]:
+        """What must hold beside the guards, `written` included: for PREWHERE and for WHERE."""
+        everything = [*(condition for source in self.sources for condition in source.conditions()), *written]
+        first = self.sources[0] if self.sources else None
+        if not isinstance(first, TableSource) or not first.table.guarded:
+            return [], everything
+        return planned(first.alias, everything, final=first.is_final)
 
 
 class AliasEntry:
@@ -136,23 +141,20 @@ class Source(ABC):
 class TableSource(Source):
     """A ClickHouse table that is read right here, first in FROM. Its lazy joins stand behind it."""
 
-    def __init__(
-        self,
-        resolver: Resolver,
-        table: Table,
-        name: str,
-        alias: str,
-        args: tuple[Any, ...] | None = None,
-        final: bool = False,
-    ) -> None:
+    def __init__(self, resolver: Resolver, table: Table, name: str, alias: str) -> None:
         super().__init__(name, alias)
         self.resolver = resolver
         self.table = table
-        self.args = args
-        self.final = final
+        self.args: tuple[Any, ...] | None = None
+        self.final = False
         self.group_index: int | None = None
         self.filters: list[Any] = []
         self._lazy: dict[str, JoinedSource] = {}
+
+    @property
+    def is_final(self) -> bool:
+        """Whether only the newest version of a row is read."""
+        return self.final or self.table.keeps == "newest"
 
     def has(self, name: str) -> bool:
         return name in self.table.fields or self.resolver.group_type_field(self.table, name) is not None
@@ -182,8 +184,7 @@ class TableSource(Source):
 
     def as_from(self) -> From:
         guard = Guard(self.alias, self.resolver.team_id) if self.table.guarded else None
-        newest = self.table.keeps == "newest"
-        ref = TableRef(self.table.clickhouse, self.alias, guard, self.args, final=self.final or newest)
+        ref = TableRef(self.table.clickhouse, self.alias, guard, self.args, final=self.is_final)
         return From(ref, self.alias, self.join_type, self.on, self.using)
 
     def joined(self) -> list[From]:
@@ -234,7 +235,8 @@ class JoinedSource(Source):
         outputs = [Output(o.name, o.sql, bare(o.expr, "zone"), o.type) for o in self._outputs.values()]
         if not outputs:
             outputs = [Output("one", "c0", constant(1), BOOLEAN)]
-        select = Select(outputs=outputs, sources=self.scope.from_clause(), conditions=self.scope.conditions())
+        prewhere, where = self.scope.conditions([])
+        select = Select(outputs=outputs, sources=self.scope.from_clause(), prewhere=prewhere, where=where)
         return From(select, self.alias, self.join_type, self.on, self.using)
 
 
@@ -274,4 +276,3 @@ def unresolved(chain: Chain, part: str | int, at: ast.Node) -> QueryError:
     """The error for a chain that leads nowhere after its beginning."""
     whole = at.chain if isinstance(at, ast.Field) else chain
     return QueryError(f"Cannot resolve type {'.'.join(map(str, whole))}. Unable to resolve {part}.", at.start, at.end)
-

@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Any
 from hedgerow.hogql import ast
 from hedgerow.hogql.columns import outputs_of
 from hedgerow.hogql.errors import NotSupported, QueryError
-from hedgerow.hogql.lowered import Name, Named, Select, SelectSet, Template, constant, native, sql_name, template
+from hedgerow.hogql.lowered import (
+    Column,
+    Name,
+    Named,
+    Select,
+    SelectSet,
+    Template,
+    constant,
+    native,
+    sql_name,
+    template,
+)
+from hedgerow.hogql.print_clickhouse import SET_OPERATORS
 from hedgerow.hogql.scopes import AliasEntry, JoinedSource, QuerySource, Scope, Source, TableSource
 from hedgerow.hogql.types import ANY, BOOLEAN, element
 
@@ -39,7 +51,9 @@ def _set(resolver: Resolver, query: ast.SelectSetQuery, parent: Scope | None) ->
         shared.ctes = {cte.name: cte for cte in first.ctes}
         parent = shared
     for each in query.subsequent_select_queries:
-        selects.append((each.set_operator, select_or_set(resolver, each.select_query, parent)))
+        if each.set_operator not in SET_OPERATORS:
+            raise NotSupported(f"{each.set_operator} is not supported", each.start, each.end)
+        selects += [(each.set_operator, select_or_set(resolver, each.select_query, parent))]
     lowered = SelectSet(selects=selects, limit_with_ties=query.limit_with_ties)
     scope = Scope(parent)
     scope.sources.append(QuerySource(lowered, "", ""))
@@ -83,8 +97,7 @@ def _select(resolver: Resolver, query: ast.SelectQuery, parent: Scope | None) ->
         if isinstance(each, ast.Alias) and not each.hidden:
             resolver.declare_alias(each)
     lowered.outputs = outputs_of(resolver, query)
-    lowered.prewhere = resolver.maybe(query.prewhere)
-    lowered.where = resolver.maybe(query.where)
+    where = [resolver.expr(each) for each in (query.prewhere, query.where) if each is not None]
     lowered.group_by = _group_by(resolver, query)
     lowered.group_by_mode = query.group_by_mode
     lowered.having = resolver.maybe(query.having)
@@ -107,7 +120,7 @@ def _select(resolver: Resolver, query: ast.SelectQuery, parent: Scope | None) ->
     lowered.limit = resolver.maybe(query.limit)
     lowered.offset = resolver.maybe(query.offset)
     lowered.sources = scope.from_clause()
-    lowered.conditions = scope.conditions()
+    lowered.prewhere, lowered.where = scope.conditions(where)
     return lowered
 
 
@@ -208,14 +221,10 @@ def _source(resolver: Resolver, scope: Scope, join: ast.JoinExpr, *, inline: boo
     if found is None:
         raise QueryError(f"Unknown table `{'.'.join(map(str, table.chain))}`.", table.start, table.end)
     resolver.table_names[found.name] = None
-    args = _table_args(resolver, found, join)
-    source = TableSource(resolver, found, name, resolver.new_alias(), args, join.table_final) if inline else None
-    if source is None:
-        joined = JoinedSource(resolver, found, name)
-        joined.inner.args, joined.inner.final = args, join.table_final
-        _sample(resolver, joined.inner, join)
-        return joined
-    _sample(resolver, source, join)
+    source = TableSource(resolver, found, name, resolver.new_alias()) if inline else JoinedSource(resolver, found, name)
+    read = source if isinstance(source, TableSource) else source.inner
+    read.args, read.final = _table_args(resolver, found, join), join.table_final
+    _sample(read, join)
     return source
 
 
@@ -285,11 +294,12 @@ def _table_args(resolver: Resolver, table: Table, join: ast.JoinExpr) -> tuple[A
     return tuple(resolver.expr(arg) for arg in args)
 
 
+_HASHED = template("cityHash64({0})")
 _UP_TO = template("{0} <= {1}")
 _ABOVE = template("{0} > {1}")
 
 
-def _sample(resolver: Resolver, source: TableSource, join: ast.JoinExpr) -> None:
+def _sample(source: TableSource, join: ast.JoinExpr) -> None:
     """SAMPLE by the table's hash, as a condition: the same share of people in every query."""
     if join.sample is None:
         return
@@ -301,11 +311,15 @@ def _sample(resolver: Resolver, source: TableSource, join: ast.JoinExpr) -> None
         return
     if source.table.sample_by is None:
         raise QueryError(f"Table '{source.table.name}' cannot be sampled", join.start, join.end)
-    hashed = Template(pieces=template(source.table.sample_by), args=[Name(name=source.alias)], type=ANY)
+    hashed = Template(
+        pieces=_HASHED, args=[Column(table=source.alias, name=source.table.sample_by)], type=ANY, harmless=True
+    )
     end = min(int((start + share) * _HASHES), _HASHES - 1)
-    source.filters.append(Template(pieces=_UP_TO, args=[hashed, constant(end)], type=BOOLEAN))
+    source.filters.append(Template(pieces=_UP_TO, args=[hashed, constant(end)], type=BOOLEAN, harmless=True))
     if start:
-        source.filters.append(Template(pieces=_ABOVE, args=[hashed, constant(int(start * _HASHES))], type=BOOLEAN))
+        source.filters.append(
+            Template(pieces=_ABOVE, args=[hashed, constant(int(start * _HASHES))], type=BOOLEAN, harmless=True)
+        )
 
 
 def _ratio(node: ast.RatioExpr | ast.Placeholder) -> float | None:

@@ -141,8 +141,7 @@ def common(types: list[ValueType]) -> ValueType:
             return first.or_null(nullable)
         return ValueType(first.family, nullable=nullable)
     if all(each.family in _NUMBERS for each in solid):
-        widest = max((each.family for each in solid), key=_NUMBER_ORDER.index)
-        return ValueType(widest, nullable=nullable)
+        return max(solid, key=lambda each: _NUMBER_ORDER.index(each.family)).or_null(nullable)
     if all(each.is_time for each in solid):
         return DATETIME.or_null(nullable)
     return ANY

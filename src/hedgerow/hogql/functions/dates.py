@@ -66,8 +66,8 @@ toStartOfFifteenMinutes  1    datetime
 toLastDayOfMonth         1    date
 toLastDayOfWeek          1-2  date
 toMonday                 1    date
-date_trunc               2-3  truncated
-dateTrunc                2-3  truncated
+date_trunc               2-3  any  -> @date_trunc
+dateTrunc                2-3  any  -> @date_trunc
 date_bin                 3    any   -> toStartOfInterval({1}, {0}, {2})
 """)
 

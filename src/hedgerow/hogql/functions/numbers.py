@@ -43,6 +43,7 @@ xor              2+ bool?arg
 *not             1  bool
 *if              3  if
 multiIf          3+ multiIf
+_caseWithExpression  3+  any  -> caseWithExpression
 """)
 
 NULLS = table("""

@@ -106,18 +106,6 @@ def _start_of_interval(args: Arguments) -> ValueType:
     return family.or_null(_type(args, 0).nullable)
 
 
-def _truncated(args: Arguments) -> ValueType:
-    unit = getattr(args[0], "value", None)
-    if not isinstance(unit, str) or len(args) < 2:
-        return ANY
-    family = types.DATE if unit.lower() in {"week", "month", "quarter", "year"} else types.DATETIME
-    return family.or_null(_type(args, 1).nullable)
-
-
-def _numbered(args: Arguments) -> ValueType:
-    return types.FLOAT.or_null(any(each.type.nullable for each in args))
-
-
 RETURNS: dict[str, Callable[[Arguments], ValueType]] = {
     "arg1": _nth(0),
     "arg2": _nth(1),
@@ -131,11 +119,12 @@ RETURNS: dict[str, Callable[[Arguments], ValueType]] = {
     "arrayLast": _last_array,
     "arithmetic": _arithmetic,
     "interval": _start_of_interval,
-    "truncated": _truncated,
     "bool?arg": lambda args: types.BOOLEAN.or_null(any(each.type.nullable for each in args)),
     "nullable1": lambda args: _type(args, 0).or_null(),
     "solid1": lambda args: _type(args, 0).not_null(),
-    "arrayOf": lambda args: types.array_of(types.common([each.type for each in args])) if args else types.BY_NAME["array"],
+    "arrayOf": lambda args: (
+        types.array_of(types.common([each.type for each in args])) if args else types.BY_NAME["array"]
+    ),
     "tupleOf": lambda args: types.tuple_of(tuple(each.type for each in args)),
 }
 

@@ -74,17 +74,18 @@ def check_counts(
     """Whether arguments and parameters are as many as the function takes."""
     term = "Aggregation" if function.kind == "aggregate" else "Function"
     called = name or getattr(node, "name", function.name)
-    _check(node, f"{term} '{called}'", "argument", len(args), function.min_args, function.max_args)
+    _check(node, f"{term} '{called}'", "argument", len(args), (function.min_args, function.max_args))
     if function.min_params and params is None:
         raise QueryError(f"{term} '{called}' requires parameters in addition to arguments", node.start, node.end)
     if params is not None:
-        _check(node, f"{term} '{called}'", "parameter", len(params), function.min_params, function.max_params)
+        _check(node, f"{term} '{called}'", "parameter", len(params), (function.min_params, function.max_params))
         for param in params:
             if not isinstance(param, ast.Constant):
                 raise QueryError(f"{term} '{called}' expects constant parameters", node.start, node.end)
 
 
-def _check(node: ast.Expr, who: str, what: str, found: int, least: int, most: int | None) -> None:
+def _check(node: ast.Expr, who: str, what: str, found: int, wanted_counts: tuple[int, int | None]) -> None:
+    least, most = wanted_counts
     if found >= least and (most is None or found <= most):
         return
     if least == most:

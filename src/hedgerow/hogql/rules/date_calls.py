@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from hedgerow.hogql import ast
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 _PLACES = 6
 _DAY_OR_SECOND = re.compile(r"\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d)?\Z")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d\Z")
+_FIRST_DAY = date(1970, 1, 1)
 _FRACTION = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{1,9}\Z")
 _PARTS = {
     "year": "toYear",
@@ -33,6 +36,16 @@ _UNITS = {
     unit: f"toInterval{unit.capitalize()}"
     for unit in ("second", "minute", "hour", "day", "week", "month", "quarter", "year")
 }
+_TRUNCATIONS = {
+    "minute": "toStartOfMinute",
+    "hour": "toStartOfHour",
+    "day": "toStartOfDay",
+    "week": "toMonday",
+    "month": "toStartOfMonth",
+    "quarter": "toStartOfQuarter",
+    "year": "toStartOfYear",
+}
+_DAY_UNITS = frozenset({"week", "month", "quarter", "year"})
 _INTERVALS = ("Year", "Month", "Day", "Hour", "Minute", "Second")
 MONDAY_MODE, SUNDAY_MODE = 3, 0
 
@@ -43,7 +56,9 @@ def _zone(node: ast.Call, resolver: Resolver, place: int = 1) -> Any:
 
 
 def _text(value: Any) -> Any:
-    return value if value.type.family == "String" else native("toString", value, type=STRING.or_null(value.type.nullable))
+    return (
+        value if value.type.family == "String" else native("toString", value, type=STRING.or_null(value.type.nullable))
+    )
 
 
 def to_datetime(node: ast.Call, resolver: Resolver) -> Any:
@@ -93,7 +108,16 @@ def to_date(node: ast.Call, _resolver: Resolver) -> Any:
     value: Any = node.args[0]
     if value.type.family in {"DateTime", "Date", "Integer"}:
         return native("toDate", value, type=DATE.or_null(value.type.nullable))
+    if isinstance(value, ast.Constant) and _is_day(value.value):
+        return native("toDate", value, type=DATE)
     return native("toDateOrNull", _text(value), type=DATE.or_null())
+
+
+def _is_day(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and _DAY.match(value) is not None and date.fromisoformat(value) >= _FIRST_DAY
+    except ValueError:
+        return False
 
 
 def to_time_zone(node: ast.Call, resolver: Resolver) -> Any:
@@ -119,6 +143,19 @@ def to_start_of_week(node: ast.Call, resolver: Resolver) -> Any:
     mode = MONDAY_MODE if resolver.context.schema.week_start_day == 1 else SUNDAY_MODE
     chosen = node.args[1] if len(node.args) > 1 else constant(mode)
     return native("toStartOfWeek", node.args[0], chosen, type=DATE.or_null(node.args[0].type.nullable))
+
+
+def date_trunc(node: ast.Call, _resolver: Resolver) -> Any:
+    """`date_trunc('month', x[, zone])` as the function that cuts so; weeks begin on Monday."""
+    unit = _constant_text(node.args[0])
+    name = _TRUNCATIONS.get(unit or "")
+    if name is None or node.args[1].type.family not in {"DateTime", "Date"}:
+        return native("dateTrunc", *node.args)
+    value: Any = node.args[1]
+    if len(node.args) > 2:
+        value = native("toTimeZone", bare(value, "zone"), node.args[2], type=value.type)
+    kind = DATE if unit in _DAY_UNITS else DATETIME
+    return native(name, value, type=kind.or_null(value.type.nullable))
 
 
 def date_part(node: ast.Call, _resolver: Resolver) -> Any:
@@ -151,7 +188,9 @@ def add_interval(node: ast.Call, _resolver: Resolver) -> Any:
 
 def make_interval(node: ast.Call, _resolver: Resolver) -> Any:
     """`make_interval(years, months, days, hours, minutes, seconds)`."""
-    return native("tuple", *(native(f"toInterval{unit}", each) for unit, each in zip(_INTERVALS, node.args, strict=True)))
+    return native(
+        "tuple", *(native(f"toInterval{unit}", each) for unit, each in zip(_INTERVALS, node.args, strict=True))
+    )
 
 
 _AS_UTC = template("toDateTime({0}, 'UTC')")
@@ -180,6 +219,7 @@ SPECIAL = {
     "now": now,
     "to_timestamp": to_timestamp,
     "to_start_of_week": to_start_of_week,
+    "date_trunc": date_trunc,
     "date_part": date_part,
     "add_interval": add_interval,
     "make_interval": make_interval,

@@ -20,11 +20,11 @@ _TO_BOOL = template("toBool(transform(toString({0}), ['true', 'false'], [1, 0], 
 
 
 def _float(value: Any, _zone: str) -> Any:
-    return Template(pieces=_TO_FLOAT, args=[value], type=FLOAT.or_null())
+    return Template(pieces=_TO_FLOAT, args=[value], type=FLOAT.or_null(), harmless=True)
 
 
 def _bool(value: Any, _zone: str) -> Any:
-    return Template(pieces=_TO_BOOL, args=[value], type=BOOLEAN.or_null())
+    return Template(pieces=_TO_BOOL, args=[value], type=BOOLEAN.or_null(), harmless=True)
 
 
 def _moment(value: Any, zone: str) -> Any:

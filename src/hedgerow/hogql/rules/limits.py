@@ -1,8 +1,8 @@
 """How many rows a query may give (hogql §1): the implicit limit and the highest one.
 
-    no LIMIT at the top           LIMIT 100 on it, or on every branch of a set; one row more when it is read by pages
-    LIMIT above 50,000            silently 50,000, in every SELECT
-    LIMIT that is no constant     min2(50000, it)
+no LIMIT at the top           LIMIT 100 on it, or on every branch of a set; one row more when it is read by pages
+LIMIT above 50,000            silently 50,000, in every SELECT
+LIMIT that is no constant     min2(50000, it)
 """
 
 from __future__ import annotations
@@ -38,9 +38,7 @@ def _with_implicit(query: Any, limit: int) -> Any:
         changed = shallow(query)
         changed.initial_select_query = _with_implicit(query.initial_select_query, limit)
         changed.subsequent_select_queries = [
-            ast.SelectSetNode(
-                select_query=_with_implicit(each.select_query, limit), set_operator=each.set_operator
-            )
+            ast.SelectSetNode(select_query=_with_implicit(each.select_query, limit), set_operator=each.set_operator)
             for each in query.subsequent_select_queries
         ]
         return changed
@@ -71,6 +69,4 @@ def _at_most(limit: ast.Expr, highest: int) -> ast.Expr:
         value: Any = limit.value
         if isinstance(value, int) and not isinstance(value, bool):
             return ast.Constant(value=highest, start=limit.start, end=limit.end) if value > highest else limit
-    return ast.Call(
-        name="min2", args=[ast.Constant(value=highest), limit], start=limit.start, end=limit.end
-    )
+    return ast.Call(name="min2", args=[ast.Constant(value=highest), limit], start=limit.start, end=limit.end)

@@ -18,8 +18,29 @@ _OR_ZERO = {
     "tofloatordefault": "toFloat64OrDefault",
 }
 _REDUCERS = frozenset(
-    "count countMap countMapState sum sumMap sumMapState min minMap minMapState max maxMap maxMapState avg avgState "
-    "avgMap avgMapState median uniq uniqState uniqMap uniqMapState".split()
+    [
+        "count",
+        "countMap",
+        "countMapState",
+        "sum",
+        "sumMap",
+        "sumMapState",
+        "min",
+        "minMap",
+        "minMapState",
+        "max",
+        "maxMap",
+        "maxMapState",
+        "avg",
+        "avgState",
+        "avgMap",
+        "avgMapState",
+        "median",
+        "uniq",
+        "uniqState",
+        "uniqMap",
+        "uniqMapState",
+    ]
 )
 _MOST_DECIMALS = 18
 _IPV4 = r"(?:\d{1,3}\.){3}\d{1,3}"

@@ -33,14 +33,14 @@ def read(node: Property) -> Any:
     path, base = node.path, node.base
     key = path[0]
     if node.source not in _MAPPED_TABLES or not isinstance(base, Column) or not isinstance(key, str):
-        return Template(pieces=_OF_RAW, args=[_raw(base, path)], type=_VALUE)
+        return Template(pieces=_OF_RAW, args=[_raw(base, path)], type=_VALUE, harmless=True)
     if len(path) == 1:
         column = EVENT_PROPERTY_COLUMNS.get(key) if node.source == "events" else None
         if column is not None:
             return Column(table=base.table, name=column, type=_VALUE)
-        return Template(pieces=_OF_MAP, args=[_map(base), constant(key)], type=_VALUE)
-    outer = Template(pieces=_IN_MAP, args=[_map(base), constant(key)], type=STRING)
-    return Template(pieces=_OF_RAW, args=[_raw(outer, path[1:])], type=_VALUE)
+        return Template(pieces=_OF_MAP, args=[_map(base), constant(key)], type=_VALUE, harmless=True)
+    outer = Template(pieces=_IN_MAP, args=[_map(base), constant(key)], type=STRING, harmless=True)
+    return Template(pieces=_OF_RAW, args=[_raw(outer, path[1:])], type=_VALUE, harmless=True)
 
 
 def _raw(text: Any, path: list[str | int]) -> Any:

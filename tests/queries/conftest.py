@@ -30,9 +30,15 @@ def events(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EventStore]:
         asyncio.run(store.close())
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    """One event loop for a module, because SQL's connections belong to theirs."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
 async def stores(events: EventStore, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stores]:
-    """Both stores. SQL's connections belong to an event loop, so it is opened for each test."""
+    """Both stores."""
     settings = Settings(data_dir=tmp_path_factory.mktemp("sql"))
     metadata = await Metadata.open(settings)
     yield Stores(events, metadata, settings)

@@ -11,7 +11,7 @@ from hedgerow.queries.refresh import Act, Cached, Mode, act_for, mode_of
 
 
 def result(body: bytes = b"{}", *, seconds: float = 0.0, state: object = 0) -> CachedResult:
-    return CachedResult(body, calculated_us=0, seconds=seconds, state=state)
+    return CachedResult((body,), calculated_us=0, seconds=seconds, state=state)
 
 
 async def test_what_was_asked_for_longest_ago_goes_first() -> None:
@@ -41,7 +41,7 @@ async def test_a_newer_result_takes_the_place_of_the_older() -> None:
 
     found = await cache.get("same")
     assert found is not None
-    assert found.body == b"99"
+    assert found.body == (b"99",)
 
 
 def test_a_result_can_leave_the_process() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hedgerow.core.storage.events import EventStore
-from hedgerow.queries.rows import FORMAT, SETTINGS, Rows, in_project_time, plain_type, read_rows, wrapped
+from hedgerow.queries.rows import FORMAT, SETTINGS, Rows, plain_type, read_rows, wrapped
 
 pytestmark = pytest.mark.stores
 ZONES = ["UTC", "Europe/Berlin", "Asia/Kolkata", "America/St_Johns", "Pacific/Apia"]
@@ -16,6 +16,10 @@ ZONES = ["UTC", "Europe/Berlin", "Asia/Kolkata", "America/St_Johns", "Pacific/Ap
 
 async def rows_of(events: EventStore, sql: str, limit: int | None = None) -> Rows:
     return read_rows(await events.query(sql, fmt=FORMAT, settings=SETTINGS), limit)
+
+
+def values(rows: Rows, *, rewritten: bool = False) -> list[list[Any]]:
+    return json.loads(b"".join(rows.parts(rewritten=rewritten)))
 
 
 async def test_values_are_those_of_the_contract(events: EventStore) -> None:
@@ -44,7 +48,7 @@ async def test_values_are_those_of_the_contract(events: EventStore) -> None:
     )
 
     assert found.types == [kind for _, kind, _ in cases]
-    assert json.loads(found.json) == [[value for _, _, value in cases]]
+    assert values(found) == [[value for _, _, value in cases]]
 
 
 @pytest.mark.parametrize(
@@ -57,7 +61,15 @@ async def test_rows_beyond_the_limit_are_cut_off(
     found = await rows_of(events, f"SELECT number, 'a\nb,[]' FROM numbers({stored})", limit)
 
     assert (found.count, found.has_more) == (count, has_more)
-    assert json.loads(found.json) == [[number, "a\nb,[]"] for number in range(count)]
+    assert values(found) == [[number, "a\nb,[]"] for number in range(count)]
+
+
+async def test_a_large_answer_comes_in_pieces(events: EventStore) -> None:
+    found = await rows_of(events, "SELECT number, repeat('a\\n', 500) FROM numbers(1000)", 999)
+    parts = found.parts(rewritten=False)
+
+    assert max(map(len, parts)) < 200_000
+    assert [number for number, _ in values(found)] == list(range(999))
 
 
 def test_how_a_column_is_stored_is_not_told() -> None:
@@ -72,7 +84,7 @@ async def test_moments_have_the_offset_of_their_zone(events: EventStore) -> None
         " toDateTime64('2026-01-05 10:00:00.123', 3, 'Europe/Berlin'), toDateTime64('2026-01-05 10:00:00.000001', 6, 'UTC'),"
         " toDateTime64('2026-01-05 10:00:00', 6, 'UTC'), '2026-01-05T10:00:00.000000Z'",
     )
-    assert json.loads(in_project_time(found.json, found.types)) == [
+    assert values(found, rewritten=True) == [
         [
             "2026-01-05T10:00:00+01:00",
             "2026-07-05T10:00:00+02:00",
@@ -92,7 +104,7 @@ async def test_moments_in_arrays_tuples_and_maps_too(events: EventStore) -> None
         f" CAST(('x', {moment}) AS Tuple(`a b` String, c DateTime64(6, 'Europe/Berlin'))), [toNullable({moment}), NULL]",
     )
     text = "2026-01-05T10:00:00+01:00"
-    assert json.loads(in_project_time(found.json, found.types)) == [
+    assert values(found, rewritten=True) == [
         [[text], [1, text, "2026-01-05T09:00:00.000000Z"], {"k": text}, [["a", text]], ["x", text], [text, None]]
     ]
 
@@ -116,7 +128,7 @@ async def test_clickhouse_and_python_write_the_same_moments(events: EventStore, 
 
     by_clickhouse = await rows_of(events, rewritten)
 
-    assert json.loads(by_clickhouse.json) == json.loads(in_project_time(plain.json, plain.types))
+    assert values(by_clickhouse) == values(plain, rewritten=True)
 
 
 async def test_a_failed_query_leaves_nothing_for_the_next(events: EventStore) -> None:

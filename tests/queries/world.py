@@ -125,6 +125,7 @@ class World:
         )  # fmt: skip
         project = Project(
             **{
+                "id": 1_000 + number,
                 "uuid": ids.uuid7(), "organization_id": organization.id, "name": f"Project {number}",
                 "api_token": ids.secret("phc_"), "timezone": "UTC", "week_start_day": 0, "anonymize_ips": False,
                 "cookieless_server_hash_mode": 0, "ingested_event": False, "created_at": moment, "updated_at": moment,
@@ -221,11 +222,12 @@ class Asker:
 
     # -- what happens ----------------------------------------------------------------------------------------------
 
-    async def sends(self, event: str, properties: dict[str, Any] | None = None, **columns: Any) -> None:
+    async def sends(self, event: str, properties: dict[str, Any] | str | None = None, **columns: Any) -> None:
         """One event, stored and noticed."""
         number = next(_numbers)
         by = columns.pop("by", "ann")
         at = columns.pop("at", "2026-01-05 10:00:00.000000")
+        text = properties if isinstance(properties, str) else json.dumps(properties or {})
         row = {
             "team_id": self.id,
             "uuid": str(uuid5(NAMESPACE, str(number))),
@@ -236,11 +238,11 @@ class Asker:
             "person_id": str(ids.person_uuid(self.id, by)),
             "person_mode": "full",
             "person_created_at": at,
-            "properties": json.dumps(properties or {}),
+            "properties": text,
             **columns,
         }
         await self.world.stores.events.insert("events", json.dumps(row).encode(), token=f"event {number}")
-        seen = [SeenEvent(self.id, event, properties or {}, int(NOW.timestamp() * 1_000_000))]
+        seen = [SeenEvent(self.id, event, json.loads(text), int(NOW.timestamp() * 1_000_000))]
         self.world.taxonomy.saw(seen)
         self.world.writes.saw(seen)
 

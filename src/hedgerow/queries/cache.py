@@ -17,8 +17,8 @@ LARGEST_SHARE: Final = 4
 class CachedResult(msgspec.Struct, frozen=True):
     """A result and the moment it holds for. Can be encoded, so that a cache outside this process may hold it."""
 
-    body: bytes
-    """The kind's own fields of the response: one JSON object."""
+    body: tuple[bytes, ...]
+    """The kind's own fields of the response: one JSON object, in pieces."""
     calculated_us: int
     """µs since 1970 UTC."""
     seconds: float
@@ -71,7 +71,7 @@ class MemoryCache:
 
 
 def _size(result: CachedResult) -> int:
-    return len(result.body) + ENTRY_BYTES
+    return sum(map(len, result.body)) + ENTRY_BYTES
 
 
 def cache_key(team_id: int, parts: Any) -> str:

@@ -149,7 +149,7 @@ ABOUT_A_VALUE = {
 """Errors that a value of some row causes: the text must not quote it."""
 
 
-_IN_SCOPE = re.compile(r"[:.]? (?:In scope |While processing |while executing )", re.IGNORECASE)
+_IN_SCOPE = re.compile(r"[:.]? (?:In scope |In query |While processing |While executing )", re.IGNORECASE)
 """From here on ClickHouse quotes the SQL that this server wrote."""
 
 

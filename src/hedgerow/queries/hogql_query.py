@@ -14,7 +14,7 @@ from hedgerow.queries.compiled import Compiled
 from hedgerow.queries.errors import QueryRefused
 from hedgerow.queries.freshness import Interval
 from hedgerow.queries.placeholders import Filler, HogQLFilters, HogQLVariable
-from hedgerow.queries.run import Run
+from hedgerow.queries.run import KindAnswer, Run
 
 PAGE_ROWS: Final = 100
 """Rows of a query that has no LIMIT of its own."""
@@ -53,9 +53,8 @@ class HogQLQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
 
 
 class HogQLQueryFields(msgspec.Struct, kw_only=True, rename={"has_more": "hasMore"}):
-    """The kind's fields of the response."""
+    """The kind's fields of the response, beside `results`."""
 
-    results: msgspec.Raw
     columns: list[str] | None
     types: list[tuple[str, str]] | None
     query: str
@@ -111,7 +110,7 @@ class HogQLQueryKind:
         del node
         return "day"
 
-    async def calculate(self, node: HogQLQuery, run: Run) -> HogQLQueryFields:
+    async def calculate(self, node: HogQLQuery, run: Run) -> KindAnswer:
         """Compile and run it. With `explain` or `debug`, an error is part of the answer."""
         if not node.explain and not (node.modifiers or {}).get("debug"):
             return await self._calculate(node, run, explained=False)
@@ -120,8 +119,7 @@ class HogQLQueryKind:
         except ApiError as error:
             if error.status != QueryRefused.status:
                 raise
-            return HogQLQueryFields(
-                results=msgspec.Raw(b"[]"),
+            fields = HogQLQueryFields(
                 columns=None,
                 types=None,
                 query=node.query,
@@ -133,15 +131,15 @@ class HogQLQueryKind:
                 timings=run.timings,
                 modifiers=_echoed(node),
             )
+            return KindAnswer([b"[]"], fields, may_be_kept=False)
 
-    async def _calculate(self, node: HogQLQuery, run: Run, *, explained: bool) -> HogQLQueryFields:
+    async def _calculate(self, node: HogQLQuery, run: Run, *, explained: bool) -> KindAnswer:
         compiled = await self._compile(node, run)
         query = compiled.query
         rows = await run.rows(compiled, query.limit)
         explanation = (await run.answer(query, "TabSeparatedRaw", "EXPLAIN ")).decode() if explained else None
         run.close()
-        return HogQLQueryFields(
-            results=msgspec.Raw(rows.json),
+        fields = HogQLQueryFields(
             columns=query.columns,
             types=list(zip(query.columns, rows.types, strict=True)),
             query=node.query,
@@ -155,6 +153,7 @@ class HogQLQueryKind:
             timings=run.timings,
             modifiers=_echoed(node),
         )
+        return KindAnswer(rows.parts, fields)
 
     async def _compile(self, node: HogQLQuery, run: Run) -> Compiled:
         most = run.settings.query_max_text_bytes

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Literal, Self, cast
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from hedgerow.core.clock import Clock
-from hedgerow.hogql import ProjectSchema, QueryError, ast
+from hedgerow.hogql import ProjectSchema, QueryError, ast, property_to_expr
 from hedgerow.hogql.placeholders import find_placeholders, placeholder_name, replace_placeholders
 from hedgerow.hogql.walk import map_children
 from hedgerow.queries.dates import parse_date
-from hedgerow.queries.property_filters import FilterReader, every
 
 MOMENT_OF_TABLE: Final = {
     "events": "timestamp",
@@ -22,6 +21,8 @@ MOMENT_OF_TABLE: Final = {
     "groups": "created_at",
 }
 """Tables that `{filters}` can be used with, and their column for dates."""
+SCOPE_OF_TABLE: Final[dict[str, Literal["event", "session", "group"]]] = {"sessions": "session", "groups": "group"}
+"""What a row of theirs is; those of the others are events."""
 _BOUNDS: Final = {"filters.dateRange.from": "date_from", "filters.dateRange.to": "date_to"}
 Query = ast.SelectQuery | ast.SelectSetQuery
 
@@ -122,7 +123,7 @@ class _Filters:
     ) -> None:
         self._filters = filters
         self._dates = filters.date_range or DateRange()
-        self._reader = FilterReader(schema, clock)
+        self._schema = schema
         self._now = clock.now().astimezone(ZoneInfo(schema.timezone))
         self._test_account_filters = test_account_filters if filters.filter_test_accounts else ()
         self._select: ast.SelectQuery | None = None
@@ -191,13 +192,20 @@ class _Filters:
                 node.start,
                 node.end,
             )
-        conditions: list[ast.Expr] = [self._reader.read(properties)]
+        scope = SCOPE_OF_TABLE.get(table, "event")
+        conditions: list[ast.Expr] = []
+        if properties:
+            conditions.append(
+                property_to_expr(properties, scope, self._schema, lambda text: parse_date(text, self._now))
+            )
         moment = ast.Field([MOMENT_OF_TABLE[table]])
         if (first := self._bound("date_from")) is not None:
             conditions.append(ast.CompareOperation(moment, first, ">="))
         if (last := self._bound("date_to")) is not None:
             conditions.append(ast.CompareOperation(moment, last, "<"))
-        return every(conditions)
+        if not conditions:
+            return ast.Constant(True)
+        return conditions[0] if len(conditions) == 1 else ast.And(conditions)
 
     def _table(self) -> str | None:
         """The first table of FROM that has a column for dates."""

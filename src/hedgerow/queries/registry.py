@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final, Protocol
 
-import msgspec
-
 from hedgerow.queries.errors import QueryRefused
 from hedgerow.queries.freshness import Interval
 from hedgerow.queries.hogql_query import HogQLQueryKind
-from hedgerow.queries.run import Run
+from hedgerow.queries.run import KindAnswer, Run
 
 WRAPPERS: Final = frozenset({"DataTableNode", "DataVisualizationNode", "InsightVizNode"})
 """Nodes of the app that are run through their `source`."""
@@ -38,8 +36,8 @@ class Kind(Protocol):
         """How long its results stay fresh (`freshness`)."""
         ...
 
-    async def calculate(self, node: Any, run: Run) -> msgspec.Struct:
-        """The kind's fields of the response. Raises an ApiError."""
+    async def calculate(self, node: Any, run: Run) -> KindAnswer:
+        """The kind's part of the response. Raises an ApiError."""
         ...
 
 

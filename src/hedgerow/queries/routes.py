@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from litestar import MediaType, Request, Response, delete, get, post
 from litestar.di import Provide
 from litestar.params import QueryParameter
+from litestar.response import Stream
 
 from hedgerow.core.http import Access, ApiRequest, Caller, FromPath, JSONBody, NamedDependency, Team, needs
 from hedgerow.core.http.limits import LimitClass
@@ -19,6 +20,8 @@ from hedgerow.queries.status import Status
 
 BODY_BYTES_MAX = 8 << 20
 """A text may be `query_max_text_bytes` long; escapes, values and variables come on top."""
+STREAMED_BYTES = 1 << 20
+"""A larger body is sent piece by piece, as it lies."""
 
 
 def _paths(rest: str = "") -> list[str]:
@@ -37,14 +40,16 @@ CHEAP: dict[str, Any] = {"guards": [needs("query:read")]}
 
 async def _answer(
     *, request: ApiRequest, access: Access, caller: Caller, team: Team, queries: Queries, data: QueryRequest
-) -> Response[bytes]:
+) -> Response[bytes] | Stream:
     kind, _ = kind_of(data.query)
     if caller.kind == "personal key":
         limit: LimitClass = "hogql" if kind.name == "HogQLQuery" else "query"
         await access.limiter.check(limit, caller.grant.digest)
     key = f"{caller.kind} {caller.grant.digest}"
     status, body = await while_connected(request.receive, queries.answer(team, key, data))
-    return Response(body, status_code=status, media_type=MediaType.JSON)
+    if sum(map(len, body)) < STREAMED_BYTES:
+        return Response(b"".join(body), status_code=status, media_type=MediaType.JSON)
+    return Stream(iter(body), status_code=status, media_type=MediaType.JSON)
 
 
 @post(_paths(), **SHARED, **EXPENSIVE)
@@ -56,7 +61,7 @@ async def run_query(
     team: NamedDependency[Team],
     queries: NamedDependency[Queries],
     data: JSONBody[QueryRequest],
-) -> Response[bytes]:
+) -> Response[bytes] | Stream:
     """Run a query of any kind."""
     return await _answer(request=request, access=access, caller=caller, team=team, queries=queries, data=data)
 
@@ -71,7 +76,7 @@ async def run_query_of_kind(
     queries: NamedDependency[Queries],
     query_id: FromPath[str],
     data: JSONBody[QueryRequest],
-) -> Response[bytes]:
+) -> Response[bytes] | Stream:
     """Run a query whose kind also stands in the path."""
     if data.query.get("kind") != query_id:
         raise QueryRefused(f'The query is not of the kind "{query_id}" that the path names.', attr="query__kind")

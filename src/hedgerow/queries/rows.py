@@ -4,8 +4,8 @@ The format is `JSONCompactEachRowWithNamesAndTypes`: names on the first line, ty
 line end inside a value is always written as `\n`, so lines can be counted and cut without reading the values.
 
 One thing ClickHouse writes differently from PostHog: moments. ClickHouse says `2026-01-05T09:00:00.000000Z`, PostHog
-`2026-01-05T10:00:00+01:00` (hogql §4). `in_project_time` rewrites the cells of such columns; a query that is known to
-have them is wrapped by `wrapped`, and then ClickHouse writes them as they should be.
+`2026-01-05T10:00:00+01:00` (hogql §4). Such cells are rewritten here the first time; a query that is known to have them
+is wrapped by `wrapped`, and then ClickHouse writes them as they should be.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ SETTINGS: Final[dict[str, object]] = {
     "date_time_output_format": "iso",
 }
 """How ClickHouse is to write values (hogql §4)."""
-ROWS_AT_ONCE: Final = 1_000
-"""Rows rewritten in one go: the interpreter lets other threads run in between."""
+PART_BYTES: Final = 1 << 17
+"""Size of the pieces that rows are written in: other threads can run in between."""
 
 _STORED_AS: Final = "LowCardinality("
 _NAMES = msgspec.json.Decoder(list[str])
@@ -42,16 +42,37 @@ _PLAIN_MOMENT = re.compile(r"(?:Nullable\()?(DateTime(?:64)?)(?:\((?:\d+, )?(?:'
 
 
 class Rows(msgspec.Struct, frozen=True):
-    """The rows of an answer as JSON, and what ClickHouse says about their columns."""
+    """The rows of an answer, still as ClickHouse wrote them, and what it says about their columns."""
 
     names: list[str]
     """ClickHouse's own names of the columns."""
     types: list[str]
-    json: bytes
-    """A list of rows, each a list."""
+    answer: bytes
+    start: int
+    end: int
+    """Where in `answer` the lines of the rows are."""
     count: int
     has_more: bool
     """Whether a row was cut off."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the lines."""
+        return self.end - self.start
+
+    def parts(self, *, rewritten: bool) -> list[bytes]:
+        """A list of rows as JSON, each a list, in pieces of moderate size; with moments as PostHog writes them."""
+        write = _moments_in_lines(self.types) if rewritten else _lines
+        parts: list[bytes] = [b"["]
+        start = self.start
+        while start < self.end:
+            stop = self.answer.find(b"\n", min(start + PART_BYTES, self.end - 1))
+            parts += [write(self.answer[start:stop]), b","]
+            start = stop + 1
+        if len(parts) > 1:
+            parts.pop()
+        parts.append(b"]")
+        return parts
 
 
 def read_rows(answer: bytes, limit: int | None = None) -> Rows:
@@ -63,12 +84,14 @@ def read_rows(answer: bytes, limit: int | None = None) -> Rows:
     has_more = limit is not None and count > limit
     if limit is not None and has_more:
         for _ in range(count - limit):
-            end = answer.rindex(b"\n", start, end - 1) + 1 if count > 1 and limit else start
+            end = max(answer.rfind(b"\n", start, end - 1) + 1, start)
         count = limit
     return Rows(
         names=_NAMES.decode(answer[:first]),
         types=[plain_type(kind) for kind in _NAMES.decode(answer[first + 1 : second])],
-        json=b"[" + answer[start : end - 1].replace(b"\n", b",") + b"]" if count else b"[]",
+        answer=answer,
+        start=start,
+        end=end,
         count=count,
         has_more=has_more,
     )
@@ -127,20 +150,22 @@ def _moment_in_sql(column: str, kind: str, zone: str | None) -> str:
 # -- in Python -------------------------------------------------------------------------------------------------------------
 
 
-def in_project_time(rows: bytes, types: Sequence[str]) -> bytes:
-    """The rows with their moments written as PostHog does. Cells of other columns are not read."""
+def _lines(lines: bytes) -> bytes:
+    return lines.replace(b"\n", b",")
+
+
+def _moments_in_lines(types: Sequence[str]) -> Callable[[bytes], bytes]:
+    """Writes lines of rows with their moments as PostHog does. Cells of other columns are not read."""
     rewriters = [(number, _rewriter(kind)) for number, kind in enumerate(types) if _MOMENT.search(kind)]
-    if not rewriters or rows == b"[]":
-        return rows
-    cells = _CELLS.decode(rows)
-    parts: list[bytes] = []
-    for start in range(0, len(cells), ROWS_AT_ONCE):
-        some = cells[start : start + ROWS_AT_ONCE]
-        for row in some:
+
+    def write(lines: bytes) -> bytes:
+        cells = _CELLS.decode(b"[" + _lines(lines) + b"]")
+        for row in cells:
             for number, rewrite in rewriters:
                 row[number] = msgspec.Raw(rewrite(bytes(row[number])))
-        parts.append(msgspec.json.encode(some)[1:-1])
-    return b"[" + b",".join(parts) + b"]"
+        return msgspec.json.encode(cells)[1:-1]
+
+    return write
 
 
 def _rewriter(kind: str) -> Callable[[bytes], bytes]:

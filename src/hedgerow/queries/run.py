@@ -18,12 +18,12 @@ from hedgerow.queries import rows as rows_
 from hedgerow.queries.compiled import Compiled, Compiler
 from hedgerow.queries.errors import ServiceUnavailable, from_hogql, from_store
 from hedgerow.queries.gate import Gate
-from hedgerow.queries.rows import Rows, has_moments, in_project_time, read_rows
+from hedgerow.queries.rows import has_moments, read_rows
 from hedgerow.queries.ticket import Ticket
 from hedgerow.settings import Settings
 
-MANY_ROWS: Final = 500
-"""So many rows are rewritten in a thread."""
+LARGE_BYTES: Final = 200_000
+"""A larger answer is taken apart in a thread."""
 WRAPPING_FAILED: Final = {"UNKNOWN_IDENTIFIER", "AMBIGUOUS_IDENTIFIER", "ILLEGAL_TYPE_OF_ARGUMENT"}
 
 
@@ -52,6 +52,31 @@ class Tools(msgspec.Struct, frozen=True):
     limits: dict[str, object]
 
 
+class Answered(msgspec.Struct, frozen=True):
+    """Rows of a response."""
+
+    parts: list[bytes]
+    """JSON, in pieces: a list of rows."""
+    types: list[str]
+    """ClickHouse's types of the columns."""
+    has_more: bool
+
+
+class KindAnswer(msgspec.Struct, frozen=True):
+    """What a kind calculated."""
+
+    results: list[bytes]
+    """The field `results` of the response: JSON, in pieces."""
+    fields: msgspec.Struct
+    """The kind's other fields."""
+    may_be_kept: bool = True
+    """Whether the next who asks the same may get it."""
+
+    def body(self) -> tuple[bytes, ...]:
+        """One JSON object, in pieces."""
+        return (b'{"results":', *self.results, b"," + msgspec.json.encode(self.fields)[1:])
+
+
 class Run:
     """One calculation of one kind."""
 
@@ -77,7 +102,7 @@ class Run:
         finally:
             self._time("./compile", started)
 
-    async def rows(self, compiled: Compiled, limit: int | None) -> Rows:
+    async def rows(self, compiled: Compiled, limit: int | None) -> Answered:
         """The rows of a compiled query, as they go into a response. Raises an ApiError."""
         query, is_wrapped = compiled.query, compiled.wrapped is not None
         try:
@@ -87,16 +112,18 @@ class Run:
                 raise from_store(error) from None
             is_wrapped, compiled.wrapped = False, None
             answer = await self.answer(query, rows_.FORMAT)
+        if len(answer) <= LARGE_BYTES:
+            return self._answered(compiled, answer, limit, is_wrapped=is_wrapped)
+        return await asyncio.to_thread(self._answered, compiled, answer, limit, is_wrapped=is_wrapped)
+
+    @staticmethod
+    def _answered(compiled: Compiled, answer: bytes, limit: int | None, *, is_wrapped: bool) -> Answered:
         read = read_rows(answer, limit)
-        if is_wrapped:
-            return msgspec.structs.replace(read, types=compiled.types)
-        compiled.learn(read.names, read.types)
-        if not has_moments(read.types):
-            return read
-        if read.count < MANY_ROWS:
-            return msgspec.structs.replace(read, json=in_project_time(read.json, read.types))
-        json = await asyncio.get_running_loop().run_in_executor(None, in_project_time, read.json, read.types)
-        return msgspec.structs.replace(read, json=json)
+        types = compiled.types if is_wrapped else read.types
+        if not is_wrapped:
+            compiled.learn(read.names, types)
+        parts = read.parts(rewritten=not is_wrapped and has_moments(types))
+        return Answered(parts, types, has_more=read.has_more)
 
     async def answer(self, query: CompiledQuery, fmt: str, prefix: str = "") -> bytes:
         """What ClickHouse answers in `fmt`; `prefix` may be `EXPLAIN …`. Raises an ApiError."""

@@ -29,6 +29,7 @@ from hedgerow.queries.ticket import Ticket
 from hedgerow.settings import Settings
 
 SchemaOf = Callable[[Team], Awaitable[ProjectSchema]]
+Body = tuple[bytes, ...]
 CACHE_VERSION: Final = 2
 _PROGRESS = """
     SELECT sum(read_rows), sum(read_bytes), sum(total_rows_approx), max(elapsed),
@@ -74,14 +75,14 @@ class Queries:
             settings.query_max_seconds,
         )
         self._tools = Tools(events, settings, clock, gate, Compiler(), query_limits(settings))
-        self._jobs_max = settings.query_waiting
+        self._jobs_max = settings.query_waiting + settings.query_concurrency
         self._jobs: set[asyncio.Task[None]] = set()
         self._tickets: dict[tuple[int, str], Ticket] = {}
 
     # -- asking ----------------------------------------------------------------------------------------------------
 
-    async def answer(self, team: Team, key: str, request: QueryRequest) -> tuple[int, bytes]:
-        """The HTTP status and the body. Raises an ApiError. Cancelling it ends the query in ClickHouse too."""
+    async def answer(self, team: Team, key: str, request: QueryRequest) -> tuple[int, Body]:
+        """The HTTP status and the body, in pieces. Raises an ApiError. Cancelling it ends the query in ClickHouse too."""
         asked = self._asked(team, key, request)
         query_id = request.client_query_id or ids.uuid7().hex
         mode = mode_of(request.refresh, request.async_)
@@ -96,7 +97,7 @@ class Queries:
         if act == "give and start":
             assert found is not None
             return status.http_status, self._response(asked, found, is_cached=True, status=status)
-        return status.http_status, msgspec.json.encode({"query_status": status})
+        return status.http_status, (msgspec.json.encode({"query_status": status}),)
 
     async def status(self, team_id: int, query_id: str, *, show_progress: bool) -> Status:
         """The status of an asynchronous query. Raises `NotFound`."""
@@ -146,7 +147,7 @@ class Queries:
         interval = asked.kind.interval(asked.node)
         return "fresh" if is_fresh(found, interval, self._clock.now_us(), state, lax=lax) else "stale"
 
-    def _response(self, asked: Asked, result: CachedResult, *, is_cached: bool, status: Status | None = None) -> bytes:
+    def _response(self, asked: Asked, result: CachedResult, *, is_cached: bool, status: Status | None = None) -> Body:
         calculated = from_us(result.calculated_us)
         stale_after = STALE_AFTER_SECONDS[asked.kind.interval(asked.node)]
         run = RunFields(
@@ -159,7 +160,8 @@ class Queries:
             query_status=status,
             query_metadata={},
         )
-        return result.body[:-1] + b"," + msgspec.json.encode(run)[1:]
+        *body, last = result.body
+        return (*body, last[:-1] + b"," + msgspec.json.encode(run)[1:])
 
     # -- calculating -----------------------------------------------------------------------------------------------
 
@@ -197,7 +199,7 @@ class Queries:
             log("queries").exception("asynchronous query failed", query_id=status.id)
             self._statuses.end(status)
         else:
-            self._statuses.end(status, results=self._response(asked, result, is_cached=False))
+            self._statuses.end(status, results=b"".join(self._response(asked, result, is_cached=False)))
 
     def _open(self, asked: Asked, query_id: str) -> Ticket:
         ticket = Ticket(asked.team.id, query_id)
@@ -217,15 +219,14 @@ class Queries:
         calculated_us, started = self._clock.now_us(), self._clock.monotonic()
         run = Run(self._tools, asked.team, await self._schema_of(asked.team), asked.key, ticket)
         try:
-            fields = await asked.kind.calculate(asked.node, run)
+            answer = await asked.kind.calculate(asked.node, run)
         except BaseException as error:
             outcome = "refused" if isinstance(error, ApiError) and error.status < 500 else "failed"
             queries_run.labels(asked.kind.name, outcome).inc()
             raise
         queries_run.labels(asked.kind.name, "answered").inc()
-        body = msgspec.json.encode(fields)
-        result = CachedResult(body, calculated_us, self._clock.monotonic() - started, state)
-        if getattr(fields, "error", None) is None:
+        result = CachedResult(answer.body(), calculated_us, self._clock.monotonic() - started, state)
+        if answer.may_be_kept:
             await self._cache.put(asked.cache_key, result)
         return result
 

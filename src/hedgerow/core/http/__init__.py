@@ -56,7 +56,7 @@ from hedgerow.core.http.errors import (
     WrongHost,
 )
 from hedgerow.core.http.fields import integer_id, parse_moment, uuid_id
-from hedgerow.core.http.guards import needs
+from hedgerow.core.http.guards import needs, proven
 from hedgerow.core.http.layer import http_layer, open_access, protected, rest_app
 from hedgerow.core.http.pagination import Page, PageRequest, page_request
 from hedgerow.core.http.request import ApiRequest
@@ -98,6 +98,7 @@ __all__ = [
     "page_request",
     "parse_moment",
     "protected",
+    "proven",
     "rest_app",
     "uuid_id",
 ]

@@ -67,7 +67,12 @@ class Caller(msgspec.Struct, frozen=True):
         return self.level_in(organization_id) > 0 and (organizations is None or organization_id in organizations)
 
     def require_reach(self, team: Team | None, organization_id: UUID | None) -> None:
-        """Raise `PermissionDenied` where the key was limited to other projects or organizations."""
+        """Raise `PermissionDenied` where the key was limited to other projects or organizations, or keys are unwanted."""
+        if organization_id is not None and self.kind == "personal key" and organization_id in self.user.keyless:
+            raise PermissionDenied(
+                f"Organization '{self.user.keyless[organization_id]}' does not allow using personal API keys. "
+                "Contact an admin to enable personal API keys for this organization."
+            )
         teams, organizations = self.grant.scoped_teams, self.grant.scoped_organizations
         if teams is not None:
             if team is None:

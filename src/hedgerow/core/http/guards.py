@@ -18,7 +18,7 @@ from litestar.handlers.base import BaseRouteHandler
 from litestar.types import AsyncAnyCallable
 
 from hedgerow.core.http.access import Access, ProjectSecrets
-from hedgerow.core.http.callers import Caller
+from hedgerow.core.http.callers import Caller, Kind
 from hedgerow.core.http.errors import NotFound, PermissionDenied
 from hedgerow.core.http.limits import LimitClass
 from hedgerow.core.http.request import ApiRequest
@@ -37,8 +37,9 @@ def needs(
     project_secrets: ProjectSecrets = "unknown",
     subject: Subject = "parent",
     any_reach: bool = False,
+    refusal: str = "This action does not support personal API key access",
 ) -> AsyncAnyCallable:
-    """A guard that lets in callers who hold `scope`; `None` keeps every kind of key out, only sessions come in.
+    """A guard that lets in callers who hold `scope`; `None` keeps every kind of key out, with `refusal` as the reason.
 
     `limit` is the class that requests by personal keys are counted in (rest-api §1.7); None counts nothing.
     `any_reach` lets in keys that are limited to some projects or organizations: the route itself cuts what it shows.
@@ -51,7 +52,7 @@ def needs(
         access: Access = request.app.state.access
         caller = await access.authenticate(request, project_secrets)
         if caller.kind != "session":
-            _refuse_kind(caller, scope, project_secrets)
+            _refuse_kind(caller, scope, project_secrets, refusal)
         team, organization_id = await _where(access, request, caller, subject)
         if caller.kind in {"personal key", "oauth token"} and not any_reach:
             caller.require_reach(team, organization_id)
@@ -71,13 +72,26 @@ def needs(
     return guard
 
 
-def _refuse_kind(caller: Caller, scope: str | None, project_secrets: ProjectSecrets) -> None:
+def proven(*kinds: Kind, refusal: str) -> AsyncAnyCallable:
+    """A guard that lets in callers of some kinds, whatever their scopes: for what concerns the caller alone."""
+
+    async def guard(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+        request = cast("ApiRequest", connection)
+        access: Access = request.app.state.access
+        request.caller = await access.authenticate(request)
+        if request.caller.kind not in kinds:
+            raise PermissionDenied(refusal)
+
+    return guard
+
+
+def _refuse_kind(caller: Caller, scope: str | None, project_secrets: ProjectSecrets, refusal: str) -> None:
     if caller.kind == "oauth token" and not caller.scopes:
         raise PermissionDenied("OAuth token has no scopes and cannot access this resource")
     if caller.kind == "project secret" and project_secrets != "accepted":
         raise PermissionDenied("This action does not support project secret API key access")
     if scope is None:
-        raise PermissionDenied("This action does not support personal API key access")
+        raise PermissionDenied(refusal)
 
 
 async def _where(

@@ -29,6 +29,8 @@ class SignedUser(msgspec.Struct, frozen=True):
     is_staff: bool
     date_joined: datetime
     levels: dict[UUID, int]
+    keyless: dict[UUID, str]
+    """Organizations, with their names, that do not let this user ask with personal keys."""
     organization_id: UUID | None
     """The current organization: the one chosen, else the first; None if they belong to none."""
     team_id: int | None
@@ -75,12 +77,17 @@ async def signed_user(session: AsyncSession, user_id: int) -> SignedUser | None:
     if user is None or not user.is_active:
         return None
     memberships = await session.execute(
-        select(OrganizationMembership.organization_id, OrganizationMembership.level)
+        select(OrganizationMembership.level, Organization)
         .join(Organization, Organization.id == OrganizationMembership.organization_id)
         .where(OrganizationMembership.user_id == user_id, Organization.deleted_at.is_(None))
         .order_by(OrganizationMembership.joined_at, OrganizationMembership.id)
     )
-    levels: dict[UUID, int] = dict(memberships.tuples().all())
+    levels: dict[UUID, int] = {}
+    keyless: dict[UUID, str] = {}
+    for level, organization in memberships:
+        levels[organization.id] = level
+        if level < ADMIN and not organization.settings.get("members_can_use_personal_api_keys", True):
+            keyless[organization.id] = organization.name
     organization_id, team_id = await _current(session, user, levels)
     return SignedUser(
         id=user.id,
@@ -92,6 +99,7 @@ async def signed_user(session: AsyncSession, user_id: int) -> SignedUser | None:
         is_staff=user.is_staff,
         date_joined=user.date_joined,
         levels=levels,
+        keyless=keyless,
         organization_id=organization_id,
         team_id=team_id,
         settings=user.settings,

@@ -182,7 +182,9 @@ def _collect_groups(view: TeamView, version: int, now_us: int, changes: Changes)
             properties=group.text.decode(),
             version=version,
         )
-        changes.line(GROUPS, rows.group(
+        changes.line(
+            GROUPS,
+            rows.group(
                 view.team_id,
                 index,
                 key,
@@ -191,4 +193,5 @@ def _collect_groups(view: TeamView, version: int, now_us: int, changes: Changes)
                 properties=group.text,
                 version=version,
             ),
+        )
         group.touched = False

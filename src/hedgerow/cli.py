@@ -108,12 +108,14 @@ def serve(data_dir: Path | None, host: str | None, port: int | None, with_demo: 
 @_plainly
 def demo(data_dir: Path | None, url: str | None, token: str | None) -> None:
     """Fill the first project with ninety days of a garden shop, while nothing serves the folder."""
-    from hedgerow.demo.fill import fill_folder, fill_over_http
+    from hedgerow.commands.filling import fill_folder
+    from hedgerow.core.clock import Clock
+    from hedgerow.demo.fill import fill_over_http
 
     if url is not None:
         if not token:
             raise _Sentence("--url needs --token, the project token (phc_…) to send with.")
-        fill_over_http(url, token)
+        _run(fill_over_http(url, token, Clock().now()))
         return
     _run(fill_folder(_settings(data_dir)))
 

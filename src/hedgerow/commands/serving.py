@@ -1,0 +1,153 @@
+"""`hedgerow serve`: set up at the first start, print what a newcomer needs, serve until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from pathlib import Path
+from typing import Any
+
+import click
+import uvicorn
+
+from hedgerow.commands.setup import set_up
+from hedgerow.core.clock import Clock
+from hedgerow.core.errors import StartupError
+from hedgerow.core.telemetry import set_up_logging
+from hedgerow.demo.fill import fill
+from hedgerow.server import Hedgerow
+from hedgerow.settings import Settings
+
+BACKLOG = 2_048
+KEEP_ALIVE_SECONDS = 75
+SHUTDOWN_SECONDS = 20
+
+
+async def serve_forever(settings: Settings, *, with_demo: bool = False) -> None:
+    """Serve until SIGINT or SIGTERM. Raises StartupError with one sentence."""
+    set_up_logging(settings.log_level)
+    listener = _listen(settings)
+    with contextlib.closing(listener):
+        made = await set_up(settings)
+        house = await Hedgerow.open(settings)
+        try:
+            if with_demo and made["project_token"] and "personal_api_key" in made:
+                await fill_in_process(house, str(made["project_token"]))
+            _greet(settings, made)
+            address_file(settings).write_text(settings.origin, encoding="utf-8")
+            await _server(house).serve(sockets=[listener])
+        finally:
+            address_file(settings).unlink(missing_ok=True)
+            await house.close()
+
+
+def address_file(settings: Settings) -> Path:
+    """Where a running server says how to reach it; what other commands on the same folder read."""
+    return settings.data_dir / "serving.url"
+
+
+async def fill_in_process(house: Hedgerow, token: str) -> int:
+    """The demo's story through this server's own routes and writer, without a socket."""
+
+    async def send(body: bytes) -> tuple[int, str]:
+        return await _call(house, body)
+
+    return await fill(send, token, Clock().now())
+
+
+async def _call(house: Hedgerow, body: bytes) -> tuple[int, str]:
+    """One POST to `/batch/` as an ASGI server would make it."""
+    headers = [(b"host", b"127.0.0.1"), (b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    scope: dict[str, Any] = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": "/batch/",
+        "raw_path": b"/batch/",
+        "query_string": b"",
+        "root_path": "",
+        "headers": headers,
+        "client": ("127.0.0.1", 0),
+        "server": ("127.0.0.1", house.settings.port),
+        "state": {},
+    }
+    sent: list[dict[str, Any]] = []
+    parts = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> dict[str, Any]:
+        return parts.pop() if parts else await asyncio.Future()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await house(scope, receive, send)  # pyright: ignore[reportArgumentType]
+    status = next(message["status"] for message in sent if message["type"] == "http.response.start")
+    text = b"".join(message.get("body", b"") for message in sent if message["type"] == "http.response.body")
+    return status, text.decode("utf-8", "replace")
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """Take the port first, so that one that is in use is found before anything is opened."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise StartupError(f"{settings.host}:{settings.port} cannot be listened on: {error.strerror}.") from None
+    listener.setblocking(False)
+    return listener
+
+
+def _server(house: Hedgerow) -> uvicorn.Server:
+    config = uvicorn.Config(
+        house,
+        http="httptools",
+        loop="none",
+        lifespan="off",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        date_header=True,
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+    return uvicorn.Server(config)
+
+
+def _greet(settings: Settings, made: dict[str, Any]) -> None:
+    """The address; at the first start also the keys and three commands that work when pasted."""
+    origin = settings.origin
+    click.echo(f"\nHedgerow serves {origin}  (data in {settings.data_dir})")
+    if "personal_api_key" not in made:
+        click.echo("The keys were shown at the first start; `hedgerow keys create` makes another.\n")
+        return
+    token, key, project = made["project_token"], made["personal_api_key"], made["project_id"]
+    click.echo(
+        f"""
+  sign in            {made["email"]}  {made["password"]}
+  project token      {token}   (public: for SDKs)
+  personal API key   {key}   (secret, shown this once)
+  project secret     {made["project_secret_key"]}   (secret, shown this once)
+
+Send an event:
+
+  curl -s {origin}/capture/ -H 'Content-Type: application/json' \\
+    -d '{{"api_key": "{token}", "event": "hello", "distinct_id": "me"}}'
+
+Send one from Python (pip install posthog):
+
+  python -c "from posthog import Posthog; p = Posthog('{token}', host='{origin}'); p.capture('hello from python', distinct_id='me'); p.shutdown()"
+
+Ask for them in HogQL:
+
+  curl -s {origin}/api/projects/{project}/query/ -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' \\
+    -d '{{"query": {{"kind": "HogQLQuery", "query": "SELECT event, count() FROM events GROUP BY event ORDER BY count() DESC LIMIT 10"}}}}'
+"""
+    )

@@ -1,0 +1,134 @@
+"""The composition root: stores are opened, rooms are wired to each other, and become one ASGI application."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any, Self
+
+from litestar import Litestar, Response, get
+from litestar.datastructures import State
+from litestar.types import Receive, Scope, Send
+
+from hedgerow.capture import CaptureApp
+from hedgerow.capture.warnings import keep as keep_warnings
+from hedgerow.capture.writer import Writer
+from hedgerow.core import telemetry
+from hedgerow.core.clock import Clock
+from hedgerow.core.errors import MetadataUnavailable
+from hedgerow.core.http import Access, ServiceUnavailable, http_layer, open_access, protected
+from hedgerow.core.storage.events import EventStore, StoreUnavailable
+from hedgerow.core.storage.metadata import Metadata
+from hedgerow.people.standing import PeopleStanding
+from hedgerow.people.store import People
+from hedgerow.queries import LocalWrites, Queries, StoreRows
+from hedgerow.queries import routes as query_routes
+from hedgerow.settings import Settings
+from hedgerow.taxonomy import Schemas, Taxonomy
+from hedgerow.web import web_routes
+from hedgerow.workspace import routes as workspace_routes
+
+Close = Callable[[], Awaitable[None]]
+
+
+class Hedgerow:
+    """One running server: `await Hedgerow.open(settings)`, then an ASGI application, then `await close()`."""
+
+    def __init__(self, settings: Settings, clock: Clock, stack: AsyncExitStack) -> None:
+        self.settings = settings
+        self.clock = clock
+        self._stack = stack
+        self.metadata: Metadata
+        self.events: EventStore
+        self.access: Access
+        self.people: People
+        self.writer: Writer
+        self.taxonomy: Taxonomy
+        self.queries: Queries
+        self.app: Any
+
+    @classmethod
+    async def open(cls, settings: Settings, clock: Clock | None = None) -> Self:
+        """Open the stores, replay what an earlier process left, and wire the rooms. Raises StartupError."""
+        async with AsyncExitStack() as stack:
+            house = cls(settings, clock or Clock(), stack)
+            await house._open_stores()
+            await house._wire()
+            house._stack = stack.pop_all()
+            return house
+
+    async def close(self) -> None:
+        """Store what waits, then let go of everything, in the opposite order."""
+        await self._stack.aclose()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
+
+    async def _open_stores(self) -> None:
+        self.metadata = await Metadata.open(self.settings)
+        self._later(self.metadata.close)
+        self.events = await EventStore.open(self.settings)
+        self._later(self.events.close)
+
+    async def _wire(self) -> None:
+        settings, clock = self.settings, self.clock
+        self.access = open_access(self.metadata, settings, clock)
+        self._later(self.access.close)
+        self.people = People(self.metadata, self.events, clock)
+        standing = PeopleStanding(self.metadata, clock)
+        self.taxonomy = Taxonomy(
+            self.metadata,
+            clock,
+            standing.group_types,
+            properties_max=settings.taxonomy_max_properties,
+            has_other_workers=not self.events.embedded,
+        )
+        await self.taxonomy.start()
+        self._later(self.taxonomy.stop)
+        writes = LocalWrites()
+        data = writes if self.events.embedded else StoreRows(self.events)
+        schemas = Schemas(self.taxonomy, standing)
+        self.queries = Queries(self.events, settings, clock, schema_of=schemas.of, data=data)
+        self._later(self.queries.close)
+        observers = (self.taxonomy, writes)
+        self.writer = Writer(
+            self.people, self.events, settings, clock, observers=observers, keep_warnings=keep_warnings
+        )
+        await self.writer.start()
+        self._later(self.writer.stop)
+        self.app = protected(self._application(), settings)
+
+    def _application(self) -> Any:
+        layer = http_layer(self.access)
+        layer["state"].update(
+            {"queries": self.queries, "people": self.people, "events": self.events, "metadata": self.metadata}
+        )
+        routes = [health, ready, metrics, *workspace_routes, *query_routes, *web_routes(self.events)]
+        rest = Litestar(routes, openapi_config=None, logging_config=None, **layer)
+        return CaptureApp(rest, self.access.teams, self.writer, self.metadata, self.settings, self.clock)
+
+    def _later(self, close: Close) -> None:
+        self._stack.push_async_callback(close)
+
+
+@get("/_health", media_type="text/plain")
+async def health() -> str:
+    """The process is up."""
+    return "ok"
+
+
+@get("/_ready", media_type="text/plain")
+async def ready(state: State) -> str:
+    """Both stores answer; else 503."""
+    try:
+        await state["events"].alive()
+        await state["metadata"].ping()
+    except (StoreUnavailable, MetadataUnavailable) as error:
+        raise ServiceUnavailable(str(error)) from None
+    return "ok"
+
+
+@get("/metrics")
+async def metrics() -> Response[bytes]:
+    """Figures in Prometheus' text format."""
+    return Response(telemetry.metrics(), media_type=telemetry.METRICS_CONTENT_TYPE)

@@ -14,7 +14,7 @@ from hedgerow.capture import CaptureApp
 from hedgerow.capture.warnings import keep as keep_warnings
 from hedgerow.capture.writer import Writer
 from hedgerow.core import telemetry
-from hedgerow.core.clock import Clock
+from hedgerow.core.clock import Clock, from_us
 from hedgerow.core.errors import MetadataUnavailable
 from hedgerow.core.http import Access, ServiceUnavailable, http_layer, open_access, protected
 from hedgerow.core.storage.events import EventStore, StoreUnavailable
@@ -26,9 +26,29 @@ from hedgerow.queries import routes as query_routes
 from hedgerow.settings import Settings
 from hedgerow.taxonomy import Schemas, Taxonomy
 from hedgerow.web import web_routes
+from hedgerow.workspace import GroupType
 from hedgerow.workspace import routes as workspace_routes
 
 Close = Callable[[], Awaitable[None]]
+
+
+class ProjectGroupTypes:
+    """What `workspace` shows of a project's group types, out of what `people` knows."""
+
+    def __init__(self, standing: PeopleStanding) -> None:
+        self._standing = standing
+
+    async def group_types(self, team_id: int) -> list[GroupType]:
+        return [
+            GroupType(
+                group_type=row.group_type,
+                group_type_index=row.group_type_index,
+                name_singular=row.name_singular,
+                name_plural=row.name_plural,
+                created_at=from_us(row.created_at_us),
+            )
+            for row in await self._standing.group_type_rows(team_id)
+        ]
 
 
 class Hedgerow:
@@ -45,6 +65,7 @@ class Hedgerow:
         self.writer: Writer
         self.taxonomy: Taxonomy
         self.queries: Queries
+        self.standing: PeopleStanding
         self.app: Any
 
     @classmethod
@@ -75,7 +96,7 @@ class Hedgerow:
         self.access = open_access(self.metadata, settings, clock)
         self._later(self.access.close)
         self.people = People(self.metadata, self.events, clock)
-        standing = PeopleStanding(self.metadata, clock)
+        standing = self.standing = PeopleStanding(self.metadata, clock)
         self.taxonomy = Taxonomy(
             self.metadata,
             clock,
@@ -101,7 +122,13 @@ class Hedgerow:
     def _application(self) -> Any:
         layer = http_layer(self.access)
         layer["state"].update(
-            {"queries": self.queries, "people": self.people, "events": self.events, "metadata": self.metadata}
+            {
+                "queries": self.queries,
+                "people": self.people,
+                "events": self.events,
+                "metadata": self.metadata,
+                "group_types": ProjectGroupTypes(self.standing),
+            }
         )
         routes = [health, ready, metrics, *workspace_routes, *query_routes, *web_routes(self.events)]
         rest = Litestar(routes, openapi_config=None, logging_config=None, **layer)

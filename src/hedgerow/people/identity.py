@@ -146,6 +146,8 @@ class TeamView:
         """Person uuids in use among those that the batch may give to new persons."""
         self.absorbed: list[PersonState] = []
         """Persons to delete, in order."""
+        self.freed: list[tuple[str, str]] = []
+        """Distinct ids to delete, each with the person that had it."""
         self.versions: dict[int, bytes] = {}
         """Versions of properties that events of this batch carry, with their texts."""
         self.group_types = group_types
@@ -202,7 +204,7 @@ class TeamView:
         person = new_person(self.free_uuid(uuid_from), event.timestamp_us)
         self.taken.add(person.uuid)
         if first:
-            self._set_properties(person, first, event.distinct_id)
+            self.set_properties(person, first, event.distinct_id)
         for distinct_id in distinct_ids:
             self.attach(distinct_id, person)
         return person
@@ -226,14 +228,30 @@ class TeamView:
             state.override = person.uuid
             state.was_overridden = True
 
+    def remove(self, person: PersonState) -> None:
+        """Delete a person and free its distinct ids: the next event of one of them makes a person anew.
+
+        They count as used without a person from now on, because the stored events stay under this one's uuid.
+        """
+        assert person.distinct_ids is not None, "distinct ids of a person that is deleted are loaded before"
+        for distinct_id in sorted(person.distinct_ids):
+            state = self.ids[distinct_id]
+            state.person = None
+            state.was_used = state.was_used or not state.is_personless
+            state.is_personless = True
+            self.freed.append((distinct_id, person.uuid))
+        person.distinct_ids = set()
+        person.gone = True
+        self.absorbed.append(person)
+
     def _update(self, person: PersonState, event: PersonEvent) -> None:
         after = rules.changed(
             event.event, person.properties, set_=event.set, set_once=event.set_once, unset=event.unset
         )
         if after is not None:
-            self._set_properties(person, after, event.distinct_id)
+            self.set_properties(person, after, event.distinct_id)
 
-    def _set_properties(self, person: PersonState, after: dict[str, Any], distinct_id: str) -> None:
+    def set_properties(self, person: PersonState, after: dict[str, Any], distinct_id: str) -> None:
         """Give a person its new properties, trimmed where they weigh too much, or refuse them."""
         text = rules.encode(after)
         if len(text) > rules.PROPERTIES_BYTES_MAX:
@@ -316,7 +334,7 @@ class TeamView:
         target.is_identified = True
         target.touched = True
         if other.properties:
-            self._set_properties(target, {**other.properties, **target.properties}, distinct_id)
+            self.set_properties(target, {**other.properties, **target.properties}, distinct_id)
 
     # -- groups ------------------------------------------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ INSERT INTO person_distinct_ids (team_id, distinct_id, person_uuid, version)
 VALUES (:team_id, :distinct_id, :person_uuid, :version)
 ON CONFLICT (team_id, distinct_id) DO UPDATE SET person_uuid = excluded.person_uuid, version = excluded.version
 """
+_NO_ID: Final = "DELETE FROM person_distinct_ids WHERE team_id = :team_id AND distinct_id = :distinct_id"
 _OVERRIDE: Final = """
 INSERT INTO person_overrides (team_id, distinct_id, person_uuid, version)
 VALUES (:team_id, :distinct_id, :person_uuid, :version)
@@ -79,7 +80,7 @@ class Changes:
 
 def has_changes(view: TeamView, known: KnownVersions) -> bool:
     """Whether anything about a view is not in the stores yet."""
-    if view.absorbed or view.new_group_types or any(group.touched for group in view.groups.values()):
+    if view.absorbed or view.freed or view.new_group_types or any(group.touched for group in view.groups.values()):
         return True
     if any((view.team_id, version) not in known for version in view.versions):
         return True
@@ -95,6 +96,10 @@ def collect(view: TeamView, version: int, now_us: int, known: KnownVersions, cha
     for person in view.absorbed:
         remove_person(team_id, person, version, changes)
     view.absorbed.clear()
+    for distinct_id, person_uuid in view.freed:
+        changes.run(_NO_ID, team_id=team_id, distinct_id=distinct_id)
+        changes.line(IDS, rows.distinct_id(team_id, distinct_id, person_uuid, version, is_deleted=True))
+    view.freed.clear()
     for distinct_id, state in view.ids.items():
         person = state.person
         if person is not None and person.touched:

@@ -1,0 +1,251 @@
+"""`/api/projects/:id/persons/` (rest-api §5)."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NoReturn
+from uuid import UUID
+
+from litestar import Request, delete, get, patch, post, put
+from litestar.datastructures import State
+from msgspec import UnsetType
+
+from hedgerow.core.http import (
+    FromPath,
+    JSONBody,
+    MethodNotAllowed,
+    NamedDependency,
+    NotFound,
+    PageRequest,
+    Team,
+    ValidationFailed,
+    needs,
+)
+from hedgerow.people import edits, listing
+from hedgerow.people.filters import FilterReader
+from hedgerow.people.schemas import (
+    BulkDelete,
+    BulkDeleted,
+    DistinctIds,
+    Done,
+    PersonOut,
+    PersonPage,
+    PersonPatch,
+    PersonsById,
+    PropertyDelete,
+    PropertyUpdate,
+    Split,
+    ValueOut,
+)
+
+AT_ONCE_MAX: Final = 1_000
+READS = [needs("person:read", limit="clickhouse")]
+WRITES = [needs("person:write", limit="clickhouse")]
+NO_PATCH: Final = PersonPatch()
+NO_UPDATE: Final = PropertyUpdate()
+NO_DELETE: Final = PropertyDelete()
+NO_SPLIT: Final = Split()
+NO_BULK: Final = BulkDelete()
+POST_REFUSED: Final = (
+    "Creating persons via this API is not allowed. Please create persons by sending an $identify event."
+    " See https://posthog.com/docs/product-analytics/identify for details."
+)
+NOT_AN_ID: Final = (
+    "The ID provided does not look like a personID. If you are using a distinctId, please use"
+    " /persons?distinct_id=<id> instead."
+)
+
+
+def _at(path: str) -> list[str]:
+    return [f"/api/{base}/{{project_id:str}}/persons/{path}" for base in ("projects", "environments")]
+
+
+@get(_at(""), guards=READS)
+async def list_persons(
+    state: State, team: NamedDependency[Team], page: NamedDependency[PageRequest], request: Request[Any, Any, Any]
+) -> PersonPage:
+    """Persons, newest first."""
+    metadata = state["metadata"]
+    said = dict(page.query)
+    if "cohort" in said:
+        raise ValidationFailed("There is no such cohort.", attr="cohort")
+    conditions = FilterReader(metadata.dialect).read(
+        search=said.get("search"),
+        email=said.get("email"),
+        distinct_id=said.get("distinct_id"),
+        properties=said.get("properties"),
+    )
+    del request
+    found, count = await listing.list_persons(
+        metadata,
+        team.id,
+        conditions,
+        now_us=state["people"].clock.now_us(),
+        limit=page.limit,
+        offset=page.offset,
+        names=team.person_display_name_properties,
+    )
+    full = len(found) == page.limit
+    return PersonPage(
+        count,
+        page.url_with(limit=page.limit, offset=page.offset + page.limit) if full else None,
+        page.url_with(limit=page.limit, offset=page.offset - page.limit) if page.offset >= page.limit else None,
+        found,
+    )
+
+
+@post(_at(""), guards=WRITES)
+async def create_person(team: NamedDependency[Team]) -> NoReturn:
+    """Persons come from events."""
+    del team
+    raise MethodNotAllowed(POST_REFUSED)
+
+
+@get(_at("{person_id:str}/"), guards=READS)
+async def get_person(person_id: FromPath[str], state: State, team: NamedDependency[Team]) -> PersonOut:
+    """One person, by uuid or number."""
+    return await _find(state, team, person_id)
+
+
+@patch(_at("{person_id:str}/"), guards=WRITES, status_code=202)
+async def patch_person(
+    person_id: FromPath[str], state: State, team: NamedDependency[Team], data: JSONBody[PersonPatch] = NO_PATCH
+) -> None:
+    """Lay properties over the person's."""
+    await _change(state, team, person_id, data)
+
+
+@put(_at("{person_id:str}/"), guards=WRITES, status_code=202)
+async def put_person(
+    person_id: FromPath[str], state: State, team: NamedDependency[Team], data: JSONBody[PersonPatch] = NO_PATCH
+) -> None:
+    """The same as a patch, as in PostHog."""
+    await _change(state, team, person_id, data)
+
+
+@post(_at("{person_id:str}/update_property/"), guards=WRITES, status_code=202)
+async def update_property(
+    person_id: FromPath[str], state: State, team: NamedDependency[Team], data: JSONBody[PropertyUpdate] = NO_UPDATE
+) -> None:
+    """Set one property."""
+    if data.value is None:
+        raise _required("value")
+    if data.key is None:
+        raise _required("key")
+    person = await _find(state, team, person_id)
+    await edits.change_properties(state["people"], team.id, person.uuid, set_={data.key: data.value})
+
+
+@post(_at("{person_id:str}/delete_property/"), guards=WRITES)
+async def delete_property(
+    person_id: FromPath[str], state: State, team: NamedDependency[Team], data: JSONBody[PropertyDelete] = NO_DELETE
+) -> Done:
+    """Remove one property."""
+    if isinstance(data.unset, UnsetType):
+        raise _required("$unset")
+    person = await _find(state, team, person_id)
+    await edits.change_properties(state["people"], team.id, person.uuid, unset=[data.unset])
+    return Done()
+
+
+@post(_at("{person_id:str}/split/"), guards=WRITES)
+async def split_person(
+    person_id: FromPath[str], state: State, team: NamedDependency[Team], data: JSONBody[Split] = NO_SPLIT
+) -> Done:
+    """Make a person of each distinct id."""
+    person = await _find(state, team, person_id)
+    await edits.split_person(state["people"], team.id, person.uuid, data.main_distinct_id)
+    return Done()
+
+
+@delete(_at("{person_id:str}/"), guards=WRITES, status_code=202)
+async def delete_person(
+    person_id: FromPath[str], state: State, team: NamedDependency[Team], page: NamedDependency[PageRequest]
+) -> None:
+    """Delete a person; with `delete_events` in the address, its events too."""
+    person = await _find(state, team, person_id)
+    with_events = any(name == "delete_events" for name, _ in page.query)
+    await edits.delete_persons(state["people"], state["events"], team.id, [person.uuid], with_events=with_events)
+
+
+@post(_at("bulk_delete/"), guards=WRITES, status_code=202)
+async def bulk_delete(state: State, team: NamedDependency[Team], data: JSONBody[BulkDelete] = NO_BULK) -> BulkDeleted:
+    """Delete up to 1,000 persons."""
+    people = state["people"]
+    if data.ids:
+        if len(data.ids) > AT_ONCE_MAX:
+            raise ValidationFailed("You can only pass 1000 ids in one call")
+        uuids = [found for said in data.ids if (found := _uuid(said)) is not None]
+    elif data.distinct_ids:
+        if len(data.distinct_ids) > AT_ONCE_MAX:
+            raise ValidationFailed("You can only pass 1000 distinct_ids in one call")
+        uuids = await edits.owners(people, team.id, data.distinct_ids)
+    else:
+        raise ValidationFailed("You need to specify either distinct_ids or ids")
+    count = await edits.delete_persons(people, state["events"], team.id, uuids, with_events=data.delete_events)
+    return BulkDeleted(count, count, data.delete_events)
+
+
+@get(_at("values/"), guards=READS)
+async def values(state: State, team: NamedDependency[Team], page: NamedDependency[PageRequest]) -> list[ValueOut]:
+    """The values of a person property, most frequent first."""
+    said = dict(page.query)
+    if not said.get("key"):
+        raise _required("key")
+    return await listing.property_values(state["metadata"], team.id, said["key"], said.get("value", ""))
+
+
+@post(_at("batch_by_distinct_ids/"), guards=READS, status_code=200)
+async def batch_by_distinct_ids(state: State, team: NamedDependency[Team], data: JSONBody[DistinctIds]) -> PersonsById:
+    """The persons of up to 1,000 distinct ids."""
+    if len(data.distinct_ids) > AT_ONCE_MAX:
+        raise ValidationFailed("You can only pass 1000 distinct_ids in one call")
+    names = team.person_display_name_properties
+    return PersonsById(await listing.persons_of(state["metadata"], team.id, data.distinct_ids, names))
+
+
+async def _find(state: State, team: Team, said: str) -> PersonOut:
+    """The person of a path. Raises `NotFound`, or `ValidationFailed` for what is neither uuid nor number."""
+    uuid = _uuid(said)
+    row_id = int(said) if uuid is None and said.isascii() and said.isdecimal() and len(said) < 19 else None
+    if uuid is None and row_id is None:
+        raise ValidationFailed(NOT_AN_ID)
+    names = team.person_display_name_properties
+    person = await listing.find_person(state["metadata"], team.id, uuid=uuid, row_id=row_id, names=names)
+    if person is None:
+        raise NotFound
+    return person
+
+
+async def _change(state: State, team: Team, said: str, data: PersonPatch) -> None:
+    if isinstance(data.properties, UnsetType):
+        raise _required("properties")
+    person = await _find(state, team, said)
+    await edits.change_properties(state["people"], team.id, person.uuid, set_=data.properties)
+
+
+def _uuid(said: str) -> str | None:
+    try:
+        return str(UUID(said))
+    except ValueError:
+        return None
+
+
+def _required(attr: str) -> ValidationFailed:
+    """PostHog's persons endpoint has code and detail the wrong way round, and clients know it so."""
+    return ValidationFailed("required", code="This field is required.", attr=attr)
+
+
+routes = [
+    list_persons,
+    create_person,
+    get_person,
+    patch_person,
+    put_person,
+    update_property,
+    delete_property,
+    split_person,
+    delete_person,
+    bulk_delete,
+    values,
+    batch_by_distinct_ids,
+]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Generator, Hashable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 from hedgerow.hogql import CompiledQuery, ProjectSchema
@@ -18,6 +20,26 @@ LONG_TEXT: Final = 2_000
 """A text of so many characters is compiled in a thread: it may take longer than the event loop may stand still."""
 
 T = TypeVar("T")
+
+
+_long_compilations = 0
+
+
+@contextmanager
+def _no_garbage_collection() -> Generator[None]:
+    """Leave the collector off while a large tree grows: it would walk all of it, again and again, 100 ms each time.
+
+    Trees have no cycles: they go when nobody holds them.
+    """
+    global _long_compilations  # noqa: PLW0603 — the collector is one for the process too
+    _long_compilations += 1
+    gc.disable()
+    try:
+        yield
+    finally:
+        _long_compilations -= 1
+        if not _long_compilations:
+            gc.enable()
 
 
 class AskedSchema:
@@ -125,7 +147,8 @@ class Compiler:
         if len(text) < LONG_TEXT:
             query = work(asked)
         else:
-            query = await asyncio.get_running_loop().run_in_executor(self._thread, work, asked)
+            with _no_garbage_collection():
+                query = await asyncio.get_running_loop().run_in_executor(self._thread, work, asked)
         compiled = Compiled(query, asked.answers, len(text) + len(query.sql) + len(query.hogql))
         if key is not None:
             self._keep(key, compiled)

@@ -101,6 +101,7 @@ class ClientGone(ApiError):  # noqa: N818 — like its siblings in `core.http`
     detail = "The client closed the connection."
 
 
+DETAIL_CHARACTERS_MAX = 1_000
 TIMEOUT = {"TIMEOUT_EXCEEDED", "TOO_SLOW"}
 MEMORY = {"MEMORY_LIMIT_EXCEEDED", "CANNOT_ALLOCATE_MEMORY"}
 BUSY = {"TOO_MANY_SIMULTANEOUS_QUERIES"}
@@ -155,7 +156,12 @@ _IN_SCOPE = re.compile(r"[:.]? (?:In scope |In query |While processing |While ex
 
 def from_hogql(error: HogQLError) -> QueryRefused:
     """A text that does not compile."""
-    return QueryRefused(error.message, start=error.start, end=error.end)
+    return QueryRefused(_short(error.message), start=error.start, end=error.end)
+
+
+def _short(text: str) -> str:
+    """A name in the query may be a megabyte long: nobody wants it back."""
+    return text if len(text) <= DETAIL_CHARACTERS_MAX else text[: DETAIL_CHARACTERS_MAX - 1] + "…"
 
 
 def from_store(error: StoreError) -> ApiError:
@@ -183,6 +189,6 @@ def from_store(error: StoreError) -> ApiError:
     if name in ABOUT_A_VALUE:
         return QueryRefused(ABOUT_A_VALUE[name], code=code)
     if name in ABOUT_THE_QUERY:
-        return QueryRefused(_IN_SCOPE.split(error.message, maxsplit=1)[0], code=code)
+        return QueryRefused(_short(_IN_SCOPE.split(error.message, maxsplit=1)[0]), code=code)
     log("queries").error("clickhouse_error", code=error.code, name=name, text=error.message)
     return QueryFailed()

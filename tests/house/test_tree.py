@@ -15,12 +15,12 @@ def test_no_module_has_a_name_that_says_nothing() -> None:
 
 
 def test_routes_hold_no_sql() -> None:
-    words = ("select(", "insert(", "update(", "delete(", "SELECT ", "INSERT INTO ")
+    words = ("sqlalchemy", "SELECT ", "INSERT INTO ", "DELETE FROM ")
     found = [
         f"{file.relative_to(ROOT)}: {word}"
-        for file in SOURCE.rglob("routes.py")
+        for file in SOURCE.rglob("*routes.py")
         for word in words
-        if any(word in line and not line.lstrip().startswith(("@", "#")) for line in file.read_text(encoding="utf-8").splitlines())
+        if word in file.read_text(encoding="utf-8")
     ]
     assert not found, "SQL stands in the module of its store; a route parses, calls and returns"
 

@@ -19,6 +19,7 @@ from hedgerow.core.errors import MetadataUnavailable
 from hedgerow.core.http import Access, ServiceUnavailable, http_layer, open_access, protected
 from hedgerow.core.storage.events import EventStore, StoreUnavailable
 from hedgerow.core.storage.metadata import Metadata
+from hedgerow.people.routes import routes as people_routes
 from hedgerow.people.standing import PeopleStanding
 from hedgerow.people.store import People
 from hedgerow.queries import LocalWrites, Queries, StoreRows
@@ -130,7 +131,7 @@ class Hedgerow:
                 "group_types": ProjectGroupTypes(self.standing),
             }
         )
-        routes = [health, ready, metrics, *workspace_routes, *query_routes, *web_routes(self.events)]
+        routes = [health, ready, metrics, *workspace_routes, *people_routes, *query_routes, *web_routes(self.events)]
         rest = Litestar(routes, openapi_config=None, logging_config=None, **layer)
         return CaptureApp(rest, self.access.teams, self.writer, self.metadata, self.settings, self.clock)
 

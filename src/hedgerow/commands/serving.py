@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import socket
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +106,24 @@ def _listen(settings: Settings) -> socket.socket:
     return listener
 
 
+class _Server(uvicorn.Server):
+    """Ends on SIGINT and SIGTERM by returning from `serve`, so that what is open can be closed.
+
+    uvicorn's own handling raises the signal again once it has stopped, which ends the process at once.
+    """
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+
+
 def _server(house: Hedgerow) -> uvicorn.Server:
     config = uvicorn.Config(
         house,
@@ -118,7 +138,7 @@ def _server(house: Hedgerow) -> uvicorn.Server:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
-    return uvicorn.Server(config)
+    return _Server(config)
 
 
 def _greet(settings: Settings, made: dict[str, Any]) -> None:

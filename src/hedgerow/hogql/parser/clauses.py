@@ -57,7 +57,9 @@ class Clauses(Literals):
         if kind in _LIST_ENDS:
             return True
         if kind in _ONE_WORD:
-            if clause_first and after in {"(", "[", "-", "+", "*"}:
+            if after == "NOT" and self.kinds[self.pos + 2] not in {"IN", "LIKE", "ILIKE", "BETWEEN"}:
+                return True
+            if clause_first and after in {"(", "[", "-", "+", "*", "."}:
                 return self.begins_operand(self.pos + 1)
             return after in _NOT_BEHIND_A_COLUMN
         if kind == "FROM":

@@ -128,5 +128,4 @@ class Columns(Markup):
         position = self.pos
         self.pos += 1
         self.expect("DEC", "a number")
-        index = int(self.word(position + 1)[:18])
-        return ast.PositionalRef(index, start=self.starts[position], end=self.end())
+        return ast.PositionalRef(self.place(position + 1), start=self.starts[position], end=self.end())

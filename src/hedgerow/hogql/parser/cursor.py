@@ -141,6 +141,8 @@ class Cursor:
             return after not in STARTERS or after in _WORDS
         if kind == "+":
             return after in NUMBERS or after == "."
+        if kind == "(":
+            return after != ")" or self.kinds[position + 2] == "->"
         return kind != "." or after in {"DEC", "OCT"}
 
     # --- looking ahead ----------------------------------------------------------------------------------------------

@@ -84,6 +84,13 @@ class Literals(Cursor):
             raise SyntaxError_(message, self.starts[position], self.ends[position])
         raise self.unexpected("a number")
 
+    def place(self, position: int) -> int:
+        """The value of a token that counts elements: `t.1`, `#1`."""
+        word = self.word(position)
+        if len(word) > 18:
+            raise SyntaxError_("An index is too large", self.starts[position], self.ends[position])
+        return int(word)
+
     def _binary(self, position: int, word: str) -> int:
         if len(word.lstrip("0bB")) > 64:
             raise SyntaxError_("A binary number has more than 64 bits", self.starts[position], self.ends[position])

@@ -55,7 +55,7 @@ class Operands(Constructs):
         position = self.pos
         if self.kinds[position + 1] == "(":
             self.pos = position + 2
-            is_call = self.lambda_arrow(position + 1) < 0 and not self.begins_select()
+            is_call = self.lambda_arrow(position + 1) < 0 and not self.begins_select() and not self.at("*", "REPLACE")
             self.pos = position
         else:
             is_call = not self.begins_operand(position + 1)

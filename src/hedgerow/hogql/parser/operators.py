@@ -324,7 +324,7 @@ class Operators(Calls):
         kind = self.kinds[position]
         if kind == "DEC":
             self.pos += 1
-            return ast.TupleAccess(node, int(self.word(position)), nullish, start=start, end=self.end())
+            return ast.TupleAccess(node, self.place(position), nullish, start=start, end=self.end())
         if nullish and self.accept("["):
             key = self.expr()
             self.expect("]")

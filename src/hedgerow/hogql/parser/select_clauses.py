@@ -78,7 +78,7 @@ class SelectClauses(Sources):
         if kind == "ALL" and after in _AFTER_GROUP_BY:
             self.pos += 1
             query.group_by_mode = "all"
-        elif kind in _GROUPED_BY and after == "(" and self._closes_group_by(self.pos + 1):
+        elif kind in _GROUPED_BY and after == "(" and self._is_all_of_group_by(self.pos + 1):
             self.pos += 2
             query.group_by = self.expr_list(")")
             self.expect(")")
@@ -93,7 +93,10 @@ class SelectClauses(Sources):
         else:
             query.group_by = self.open_list()
 
-    def _closes_group_by(self, opening: int) -> bool:
+    def _is_all_of_group_by(self, opening: int) -> bool:
+        """Whether these parentheses hold something, no SELECT, and nothing of GROUP BY stands behind them."""
+        if self.kinds[opening + 1] == "SELECT":
+            return False
         closing = self.closing(opening)
         return closing > opening + 1 and (closing + 1 >= len(self.kinds) or self.kinds[closing + 1] in _AFTER_GROUP_BY)
 

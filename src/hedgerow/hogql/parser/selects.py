@@ -213,8 +213,9 @@ class Selects(SelectClauses):
     def _is_distinct_select(self) -> bool:
         """Whether the word DISTINCT behind SELECT is not a column of that name."""
         after = self.kinds[self.pos + 1]
-        if after == "*" and self.kinds[self.pos + 2] in IMPLICIT_ALIASES:
-            return True
+        if after in {"*", "FROM"}:
+            then = self.kinds[self.pos + 2]
+            return then in IMPLICIT_ALIASES or (after == "*" and self.begins_operand(self.pos + 1))
         return after == "AS" or self.begins_operand(self.pos + 1)
 
     def _columns(self) -> list[ast.Expr]:

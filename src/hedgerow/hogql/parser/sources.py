@@ -17,6 +17,9 @@ _STRICTNESS = frozenset({"ALL", "ANY", "ASOF", "SEMI", "ANTI"})
 _JOIN_WORDS = _STRICTNESS | {"INNER", "LEFT", "RIGHT", "FULL", "OUTER"}
 _SET_GOES_ON = frozenset({"UNION", "INTERSECT", "EXCEPT", "ORDER", "LIMIT", "OFFSET"})
 
+#: What follows a table and not a column.
+_BEHIND_TABLE = TABLE_ALIASES | {"AS", "FINAL", "SAMPLE", "("}
+
 Query = ast.SelectQuery | ast.SelectSetQuery | ast.Placeholder
 
 
@@ -105,9 +108,28 @@ class Sources(Operands):
             return None
         self.pos += 1
         list_start = self.starts[self.pos]
-        exprs = self.open_list()
+        exprs = self._using()
         expr = exprs[0] if len(exprs) == 1 else ast.Tuple(exprs, start=list_start, end=self.end())
         return ast.JoinConstraint(expr, "USING", start=start, end=self.end())
+
+    def _using(self) -> list[ast.Expr]:
+        """The columns of USING. Without parentheses, a comma goes on with them only before a name and nothing else."""
+        if self.accept("("):
+            exprs = self.expr_list(")")
+            self.expect(")")
+            return exprs
+        exprs = [self.expr()]
+        while self.kinds[self.pos] == ",":
+            place = self.pos + 2
+            while self.kinds[place] == "." and self.kinds[place + 1] in NAMES:
+                place += 2
+            if self.kinds[place - 1] not in NAMES or self.kinds[place] in _BEHIND_TABLE:
+                break
+            self.pos += 1
+            if self.clause_begins():
+                break
+            exprs.append(self.expr())
+        return exprs
 
     # --- one table --------------------------------------------------------------------------------------------------
 

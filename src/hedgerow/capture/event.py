@@ -95,7 +95,7 @@ class IngestionWarning(msgspec.Struct, frozen=True):
     """When this server noticed, in µs since 1970 UTC."""
 
 
-class QueueFull(Exception):
+class QueueFull(Exception):  # noqa: N818 — a state that the client waits out, and the name the routes know
     """As many events wait as the settings allow: the client shall come again."""
 
 

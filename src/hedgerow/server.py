@@ -118,9 +118,12 @@ class Hedgerow:
         )
         await self.writer.start()
         self._later(self.writer.stop)
-        self.app = protected(self._application(), settings)
+        capture = CaptureApp(self._rest(), self.access.teams, self.writer, self.metadata, settings, clock)
+        await capture.start()
+        self._later(capture.stop)
+        self.app = protected(capture, settings)
 
-    def _application(self) -> Any:
+    def _rest(self) -> Any:
         layer = http_layer(self.access)
         layer["state"].update(
             {
@@ -132,8 +135,7 @@ class Hedgerow:
             }
         )
         routes = [health, ready, metrics, *workspace_routes, *people_routes, *query_routes, *web_routes(self.events)]
-        rest = Litestar(routes, openapi_config=None, logging_config=None, **layer)
-        return CaptureApp(rest, self.access.teams, self.writer, self.metadata, self.settings, self.clock)
+        return Litestar(routes, openapi_config=None, logging_config=None, **layer)
 
     def _later(self, close: Close) -> None:
         self._stack.push_async_callback(close)

@@ -110,12 +110,12 @@ def demo(data_dir: Path | None, url: str | None, token: str | None) -> None:
     """Fill the first project with ninety days of a garden shop, while nothing serves the folder."""
     from hedgerow.commands.filling import fill_folder
     from hedgerow.core.clock import Clock
-    from hedgerow.demo.fill import fill_over_http
+    from hedgerow.demo.fill import fill_over_http, story_end
 
     if url is not None:
         if not token:
             raise _Sentence("--url needs --token, the project token (phc_…) to send with.")
-        _run(fill_over_http(url, token, Clock().now()))
+        _run(fill_over_http(url, token, story_end(Clock())))
         return
     _run(fill_folder(_settings(data_dir)))
 

@@ -17,7 +17,7 @@ from hedgerow.commands.setup import set_up
 from hedgerow.core.clock import Clock
 from hedgerow.core.errors import StartupError
 from hedgerow.core.telemetry import set_up_logging
-from hedgerow.demo.fill import fill
+from hedgerow.demo.fill import fill, story_end
 from hedgerow.server import Hedgerow
 from hedgerow.settings import Settings
 
@@ -34,7 +34,7 @@ async def serve_forever(settings: Settings, *, with_demo: bool = False) -> None:
         made = await set_up(settings)
         house = await Hedgerow.open(settings)
         try:
-            if with_demo and made["project_token"] and "personal_api_key" in made:
+            if with_demo and not await _has_events(house, int(made["project_id"])):
                 await fill_in_process(house, str(made["project_token"]))
             _greet(settings, made)
             address_file(settings).write_text(settings.origin, encoding="utf-8")
@@ -55,7 +55,12 @@ async def fill_in_process(house: Hedgerow, token: str) -> int:
     async def send(body: bytes) -> tuple[int, str]:
         return await _call(house, body)
 
-    return await fill(send, token, Clock().now())
+    return await fill(send, token, story_end(Clock()))
+
+
+async def _has_events(house: Hedgerow, project_id: int) -> bool:
+    team = await house.access.teams.by_id(project_id)
+    return team is not None and team.ingested_event
 
 
 async def _call(house: Hedgerow, body: bytes) -> tuple[int, str]:

@@ -10,6 +10,7 @@ import httpx
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from hedgerow.core.clock import Clock
 from hedgerow.core.errors import StartupError
 from hedgerow.demo.shop import Shop, batches
 
@@ -22,6 +23,11 @@ Send = Callable[[bytes], Awaitable[tuple[int, str]]]
 """Sends one body to `/batch/` and gives status and text of the answer."""
 
 
+def story_end(clock: Clock) -> datetime:
+    """The midnight (UTC) that today began with: filling again on the same day stores nothing twice."""
+    return clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 async def fill(send: Send, token: str, ends: datetime, *, shop: Shop | None = None) -> int:
     """Send the story, a few batches at a time, with a progress bar; gives the number of events.
 
@@ -30,7 +36,13 @@ async def fill(send: Send, token: str, ends: datetime, *, shop: Shop | None = No
     story = batches(shop or Shop(ends=ends), BATCH_EVENTS)
     head = f'{{"api_key":"{token}","historical_migration":true,"batch":'.encode()
     console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console, transient=not console.is_terminal) as progress:
         bar = progress.add_task("A garden shop's ninety days", total=EXPECTED_EVENTS)
 

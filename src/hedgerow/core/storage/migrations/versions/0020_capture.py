@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0020"
-down_revision = "0030"
+down_revision = "0010"
 
 
 def upgrade() -> None:

@@ -96,6 +96,20 @@ async def test_moments_are_in_the_project_s_time_the_first_time_and_the_second(w
         assert answer["types"] == [["timestamp", "DateTime64(6, 'Europe/Berlin')"], ["event", "String"]]
 
 
+async def test_moments_of_many_rows_are_the_same_the_second_time(world: World) -> None:
+    """Then ClickHouse writes them itself."""
+    project = await world.project(timezone="Europe/Berlin")
+    text = (
+        "SELECT number, toTimeZone(toDateTime('2026-03-28 10:00:00'), 'Europe/Berlin') + toIntervalMinute(number * 7) AS m"
+        " FROM numbers(700) ORDER BY number DESC LIMIT 600"
+    )
+    first, second = [await project.answer(text, refresh="force_blocking") for _ in range(2)]
+
+    assert first["results"] == second["results"]
+    assert first["types"] == second["types"]
+    assert first["results"][-1][0] == 100
+
+
 async def test_properties_come_back_as_the_text_that_was_sent(project: Asker) -> None:
     text = '{"b":1.0,"a":null,"n":9223372036854775809,"e":{},"d.k":"x","u":"\\ud83d\\ude00"}'
     await project.sends("a", properties=text)

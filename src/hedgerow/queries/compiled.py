@@ -16,6 +16,7 @@ from hedgerow.queries.rows import has_moments, wrapped
 ENTRIES_MAX: Final = 2_000
 TEXT_CHARACTERS_MAX: Final = 16 << 20
 """Of all texts that are kept, together."""
+MANY_ROWS: Final = 500
 LONG_TEXT: Final = 2_000
 """A text of so many characters is compiled in a thread: it may take longer than the event loop may stand still."""
 
@@ -112,13 +113,13 @@ class Compiled:
         self.answers = answers
         self.characters = characters
         self.types: list[str] = []
-        """ClickHouse's types of the columns, once it has run."""
+        """ClickHouse's types of the columns, once it has answered with many rows."""
         self.wrapped: str | None = None
         """The query with its moments written out, if it has any and that can be said in SQL."""
 
-    def learn(self, names: list[str], types: list[str]) -> None:
-        """Note what the first run said about the columns."""
-        if not self.types:
+    def learn(self, names: list[str], types: list[str], count: int) -> None:
+        """Note what a run said about the columns. Few rows are cheaper to rewrite than the larger SQL is to analyse."""
+        if not self.types and count >= MANY_ROWS:
             self.types = types
             self.wrapped = wrapped(self.query.sql, names, types) if has_moments(types) else None
 

@@ -121,7 +121,7 @@ class Run:
         read = read_rows(answer, limit)
         types = compiled.types if is_wrapped else read.types
         if not is_wrapped:
-            compiled.learn(read.names, types)
+            compiled.learn(read.names, types, read.count)
         parts = read.parts(rewritten=not is_wrapped and has_moments(types))
         return Answered(parts, types, has_more=read.has_more)
 

@@ -23,7 +23,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from hedgerow.capture import rows
-from hedgerow.capture.dedupe import SeenEvents
+from hedgerow.capture.dedupe import Key, SeenEvents
 from hedgerow.capture.event import IngestionWarning, QueueFull
 from hedgerow.capture.reservations import Reservations
 from hedgerow.core import ids, telemetry
@@ -253,7 +253,7 @@ class Writer:
         try:
             async with self._people.change(teams) as change:
                 if self._reservations is not None:
-                    await self._reserve(change, group)
+                    await self._reserve(change, group, taken)
                 who = await change.resolve(group.events)
                 await self._warn(change, group)
             group.deliveries = change.deliveries
@@ -273,7 +273,7 @@ class Writer:
         seen = self.seen
         in_flight = seen.in_flight
         is_unsure = seen.is_unsure
-        taken: set[tuple[int, bytes]] = set()
+        taken: set[Key] = set()
         unsure: list[IncomingEvent] = []
         for number, item in enumerate(group.items):
             for event in item.events:
@@ -296,7 +296,7 @@ class Writer:
         group.events = [event for event, _ in kept]
         group.item_of = [number for _, number in kept]
 
-    async def _reserve(self, change: Change, group: _Group) -> None:
+    async def _reserve(self, change: Change, group: _Group, taken: Sequence[Key]) -> None:
         assert self._reservations is not None
         connection = await change.connection()
         mine, undecided = await self._reservations.take(connection, group.events, group.token, self.seen.stored)
@@ -306,6 +306,9 @@ class Writer:
             if (event.team_id, event.uuid) in undecided
         }
         self._keep(group, lambda event: (event.team_id, event.uuid) in mine)
+        for key in taken:
+            if key not in mine:
+                self.seen.in_flight.pop(key, None)
 
     async def _warn(self, change: Change, group: _Group) -> None:
         if self._keep_warnings is None:
@@ -355,6 +358,9 @@ class Writer:
 
     async def _insert(self, group: _Group) -> dict[int, StoreError]:
         """Insert what a group implies; the requests that ClickHouse refused. Raises `StoreUnavailable`."""
+        if self._people.outbox.is_unsure:  # what this group builds on may be waiting in SQL
+            with contextlib.suppress(MetadataUnavailable):
+                await self._people.outbox.replay()
         deliver = self._people.outbox.deliver(group.deliveries)
         if not group.rows:
             await deliver

@@ -22,6 +22,7 @@ class Passed:
     method: str
     path: str
     headers: Mapping[str, str]
+    """By name in lower case."""
     body: bytes
     status: int
     stored: bool
@@ -104,7 +105,8 @@ def _handler(proxy: FaultProxy) -> Callable[..., BaseHTTPRequestHandler]:
                 status, answer = fault.status, b"not now"
             with proxy.lock:
                 stored = fault is None or fault.passes
-                proxy.passed.append(Passed(self.command, self.path, dict(self.headers), body, status, stored))
+                named = {name.lower(): value for name, value in self.headers.items()}
+                proxy.passed.append(Passed(self.command, self.path, named, body, status, stored))
             self.send_response_only(status)
             for name, value in headers:
                 self.send_header(name, value)

@@ -86,7 +86,7 @@ return page.evaluate(() => ({{ version: posthog.version, id: posthog.get_distinc
     assert captured(proxy, "$pageview")[0][0].startswith("/e/")
     assert captured(proxy, "looked around")[0][0].startswith("/i/v0/e/")
     compressed = proxy.to("/i/v0/e/")[0]
-    assert (compressed.headers["Content-Type"], compressed.body[:2]) == ("text/plain", b"\x1f\x8b")
+    assert (compressed.headers["content-type"], compressed.body[:2]) == ("text/plain", b"\x1f\x8b")
 
     assert project.events() == ["$pageview", "looked around"]
     rows = project.query("SELECT distinct_id, properties.$lib, properties.$lib_version, properties.number FROM events")
@@ -197,10 +197,10 @@ await until(() => stored("$pageleave"));
     assert outcome.complaints == []
     assert {passed.status for passed in proxy.to("/", "OPTIONS")} <= {200, 204}
     assert proxy.to("/i/v0/e/", "OPTIONS")
-    assert proxy.to("/i/v0/e/")[0].headers["Content-Type"] == "application/json"
+    assert proxy.to("/i/v0/e/")[0].headers["content-type"] == "application/json"
     beacons = [passed for passed in proxy.to("") if "compression=base64" in passed.path]
     assert beacons
-    assert {(passed.status, passed.headers["Content-Type"]) for passed in beacons} == {
+    assert {(passed.status, passed.headers["content-type"]) for passed in beacons} == {
         (200, "application/x-www-form-urlencoded")
     }
     assert sorted(project.events()) == ["$pageleave", "$pageview", "late", "plain"]
@@ -255,7 +255,8 @@ await until(() => asked("/config").some((request) => !request.url.includes(".js"
 await page.evaluate(() => posthog.capture("configured"));
 await until(() => asked("/i/v0/e/").length);
 """)
-    assert [passed.status for passed in proxy.to(f"/array/{project.token}/config?", "GET")] == [200]
+    as_json = [passed for passed in proxy.to("/array/", "GET") if passed.path.partition("?")[0].endswith("/config")]
+    assert [passed.status for passed in as_json] == [200]
     assert outcome.to("/i/v0/e/")[0].status == 200
 
 

@@ -125,7 +125,7 @@ def test_a_group_is_one_row_with_merged_properties(client: Client, project: Live
     sdk.flush()
 
     groups = project.query("SELECT index, key, properties.name, properties.seats FROM groups ORDER BY index, key")
-    assert groups == [[0, "c-9", "Nine", 7], [1, "oslo", "Oslo", None]]
+    assert groups == [[0, "c-9", "Nine", "7"], [1, "oslo", "Oslo", None]]
     assert project.value("SELECT `$group_0` FROM events WHERE event = 'used'") == "c-9"
 
 
@@ -219,7 +219,7 @@ def test_version_1_of_capture(client: Client, project: LiveProject, proxy: Fault
 
     (sent,) = proxy.to("/i/v1/analytics/events")
     assert sent.status == 200
-    assert sent.headers.get("Content-Encoding", "none") == compression
+    assert sent.headers.get("content-encoding", "none") == compression
     rows = project.query("SELECT uuid, properties.$lib, properties.n, person.properties.plan FROM events")
     assert rows == [[uuid, "posthog-python", 1, "pro"]]
 
@@ -227,7 +227,7 @@ def test_version_1_of_capture(client: Client, project: LiveProject, proxy: Fault
 def test_flags_are_empty_and_quiet(client: Client, proxy: FaultProxy) -> None:
     sdk = client()
     assert sdk.get_all_flags("u1") == {}
-    assert sdk.feature_enabled("beta", "u1") in {None, False}
+    assert sdk.evaluate_flags("u1").is_enabled("beta") is False
     assert {passed.status for passed in proxy.to("/flags/")} == {200}
 
 

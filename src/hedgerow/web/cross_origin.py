@@ -18,7 +18,8 @@ class CrossOrigin(ASGIMiddleware):
         """Wrap one request."""
         headers = dict(scope["headers"])
         if scope["type"] == "http" and scope["method"] == "OPTIONS":
-            await send({"type": "http.response.start", "status": 204, "headers": cors.preflight_headers(headers)})
+            allowed = _merged(cors.preflight_headers(headers), cors.response_headers(headers))
+            await send({"type": "http.response.start", "status": 204, "headers": allowed})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             return
 

@@ -1,0 +1,1 @@
+"""What the contracts say, asked from outside."""

@@ -73,9 +73,9 @@ class EmbeddedEngine:
             try:
                 answer = self._connection.query(sql + _settings_clause(settings), fmt, params=_parameters(parameters))
                 return answer.bytes()
-            except RuntimeError as error:
+            except (RuntimeError, UnicodeDecodeError) as error:
                 self._drain()
-                raise from_text(str(error)) from None
+                raise from_text(_said(error)) from None
 
     def insert(self, table: str, columns: Sequence[str], lines: bytes, settings: Mapping[str, object]) -> None:
         head = f"INSERT INTO {table} ({', '.join(f'`{name}`' for name in columns)})"
@@ -96,9 +96,9 @@ class EmbeddedEngine:
                 with answer:
                     for block in answer:
                         yield block.bytes()
-            except RuntimeError as error:
+            except (RuntimeError, UnicodeDecodeError) as error:
                 self._drain()
-                raise from_text(str(error)) from None
+                raise from_text(_said(error)) from None
 
     def close(self) -> None:
         with self._busy:
@@ -108,14 +108,19 @@ class EmbeddedEngine:
         with self._busy:
             try:
                 self._connection.query(statement, "Null")
-            except RuntimeError as error:
+            except (RuntimeError, UnicodeDecodeError) as error:
                 self._drain()
-                raise from_text(str(error)) from None
+                raise from_text(_said(error)) from None
 
     def _drain(self) -> None:
         """Throw away what a failed query had written: chDB puts it in front of this connection's next answer."""
-        with contextlib.suppress(RuntimeError):
+        with contextlib.suppress(RuntimeError, UnicodeDecodeError):
             self._connection.query("SELECT 1", "Null")
+
+
+def _said(error: RuntimeError | UnicodeDecodeError) -> str:
+    """ClickHouse's message. One that quotes a value of broken UTF-8 arrives as an error of its own, with its bytes."""
+    return error.object.decode(errors="replace") if isinstance(error, UnicodeDecodeError) else str(error)
 
 
 def _lock(folder: Path) -> IO[bytes]:

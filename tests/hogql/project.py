@@ -66,6 +66,7 @@ class Project:
         self.store = store
         self.schema = Schema(team_id)
         self.modifiers = Modifiers()
+        self.paged = False
         self._events = itertools.count(1)
 
     def sends(
@@ -134,7 +135,7 @@ class Project:
         asyncio.run(self.store.insert(table, lines, token=f"{table} {next(_tokens)}"))
 
     def context(self, **changes: Any) -> HogQLContext:
-        return replace(HogQLContext(schema=self.schema, modifiers=self.modifiers), **changes)
+        return replace(HogQLContext(schema=self.schema, modifiers=self.modifiers, page=self.paged), **changes)
 
     def compiles(self, hogql: str, **placeholders: Any) -> CompiledQuery:
         return compile_select(parse_select(hogql, placeholders), self.context())

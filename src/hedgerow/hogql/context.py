@@ -138,11 +138,14 @@ SETTINGS: dict[str, object] = {
     # what a query means
     "transform_null_in": 1,
     "session_timezone": "UTC",
+    "use_variant_as_common_type": 0,
     "allow_experimental_join_condition": 1,
     "optimize_min_equality_disjunction_chain_length": 4_294_967_295,
     # how its answer is written
     "output_format_json_quote_64bit_integers": 0,
     "output_format_json_quote_denormals": 0,
+    "output_format_json_named_tuples_as_objects": 0,
+    "output_format_json_escape_forward_slashes": 0,
     "date_time_output_format": "iso",
     # how much of it is read
     "max_query_size": 64 << 20,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hedgerow.hogql import ast
+from hedgerow.hogql.context import Notice
 from hedgerow.hogql.database import Column as TableColumn
 from hedgerow.hogql.database import Expression, Field, LazyJoin, Ruled, Table, Traverser
 from hedgerow.hogql.errors import QueryError
@@ -29,9 +30,7 @@ def resolve_field(resolver: Resolver, node: ast.Field) -> Any:
         name = str(chain[0])
     source = scope.by_name.get(name) if len(chain) > 1 else None
     if source is not None and scope.argument(name) is None:
-        resolved = source.field(chain[1:], node)
-        resolver.notice_field(node, resolved, source, chain[1:])
-        return resolver.finish(resolved, chain)
+        return _remarked(resolver, node, resolver.finish(source.field(chain[1:], node), chain))
     local = _local(resolver, scope, name)
     if local is not None:
         return resolver.finish(_continued(local, chain, node), chain)
@@ -39,10 +38,18 @@ def resolve_field(resolver: Resolver, node: ast.Field) -> Any:
     if len(holders) > 1:
         raise QueryError(f"Ambiguous query. Found multiple sources for field: {name}", node.start, node.end)
     if holders:
-        resolved = holders[0].field(chain, node)
-        resolver.notice_field(node, resolved, holders[0], chain)
-        return resolver.finish(resolved, chain)
+        return _remarked(resolver, node, resolver.finish(holders[0].field(chain, node), chain))
     return _cte_column(resolver, scope, node, name)
+
+
+def _remarked(resolver: Resolver, node: ast.Field, found: Any) -> Any:
+    """The field of a table, with a remark for an editor on what it is."""
+    remark = found.remark
+    if remark is None:
+        remark = f"Field '{node.chain[-1]}' is of type '{found.type.title}'"
+    if remark and node.start is not None and node.end is not None:
+        resolver.notices.append(Notice(remark, node.start, node.end))
+    return found
 
 
 def _local(resolver: Resolver, scope: Scope, name: str) -> Any:
@@ -117,9 +124,7 @@ def _column(resolver: Resolver, source: TableSource, field: TableColumn, chain: 
     if kind.family == "JSON":
         if len(chain) == 1:
             return column
-        return resolver.rules.apply(
-            Property(base=column, path=list(chain[1:]), source=source.table.clickhouse, type=kind), resolver
-        )
+        return Property(base=column, path=list(chain[1:]), source=source.table.clickhouse, type=kind)
     if len(chain) > 1:
         raise unresolved(chain, chain[1], at)
     if kind.family == "DateTime":
@@ -137,7 +142,6 @@ def group_type_field(resolver: Resolver, table: Table, name: str) -> Field | Non
 
 def label_of(chain: Chain, resolved: Any) -> str:
     """What a result column is called that holds this field (hogql §3)."""
-    path = resolved.path if isinstance(resolved, Property) else getattr(resolved, "label", None)
-    if isinstance(path, str):
-        return path
-    return "__".join(map(str, path)) if path else str(chain[-1])
+    if isinstance(resolved, Property):
+        return "__".join(map(str, resolved.path))
+    return resolved.label or str(chain[-1])

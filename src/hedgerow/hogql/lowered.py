@@ -32,9 +32,11 @@ class Lowered(ast.Expr, kw_only=True):
     """A node of the printer's tree. `type` is always a ValueType.
 
     `label` is what a result column is called that holds a field: the last part of its chain, `a__b` for `properties.a.b`.
+    `remark` is what an editor is told about a property; empty where there is nothing to say.
     """
 
     label: str | None = None
+    remark: str | None = None
 
 
 class Column(Lowered):

@@ -45,7 +45,7 @@ def quoted(name: str) -> str:
     """A name as HogQL writes it: bare where it can be."""
     if _BARE.match(name) or name == "*":
         return name
-    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
+    return "`" + name.replace("\\", "\\\\").replace("`", "``") + "`"
 
 
 def _expr(node: Any, indent: int) -> str:
@@ -107,14 +107,16 @@ def _arithmetic(node: ast.ArithmeticOperation, indent: int) -> str:
 
 def _compare(node: ast.CompareOperation, indent: int) -> str:
     left, right = _expr(node.left, indent), _expr(node.right, indent)
+    if node.is_null_comparison_style:
+        return f"{'isNull' if node.op == '==' else 'isNotNull'}({left})"
     name = _COMPARE.get(node.op)
     if name is not None:
-        if isinstance(node.right, ast.Constant) and node.right.value is None and node.op in {"==", "!="}:
-            return f"{'isNull' if node.op == '==' else 'isNotNull'}({left})"
         return f"{name}({left}, {right})"
     if node.op in {"in cohort", "not in cohort"}:
         return f"{left} {node.op.upper()} {right}"
-    return f"{left} {node.op} {right}"
+    pattern = f"concat('(?i)', {right})" if node.op.endswith("*") else right
+    match = f"match({left}, {pattern})"
+    return f"not({match})" if node.op.startswith("!") else match
 
 
 def _distinct_from(node: ast.IsDistinctFrom, indent: int) -> str:

@@ -14,10 +14,9 @@ from hedgerow.hogql.database import INTERNAL_TABLES, TABLES, Field, LazyJoin, Ta
 from hedgerow.hogql.errors import NotSupported, QueryError
 from hedgerow.hogql.expressions import EXPRESSIONS
 from hedgerow.hogql.fields import group_type_field, label_of, table_field
-from hedgerow.hogql.lowered import Named, Output, Property, Select, SelectSet
+from hedgerow.hogql.lowered import Lowered, Property, Select, SelectSet
 from hedgerow.hogql.rules import Rules
-from hedgerow.hogql.rules.definitions import title
-from hedgerow.hogql.scopes import AliasEntry, Chain, QuerySource, Scope, Source, TableSource
+from hedgerow.hogql.scopes import AliasEntry, Chain, Scope, TableSource
 from hedgerow.hogql.types import ANY
 
 _RULES = Rules()
@@ -54,7 +53,10 @@ class Resolver:
         rule = EXPRESSIONS.get(type(node))
         if rule is None:
             raise NotSupported(f"Unsupported expression: {type(node).__name__}", node.start, node.end)
-        return rule(self, node)
+        lowered = rule(self, node)
+        if lowered.start is None:
+            lowered.start, lowered.end = node.start, node.end
+        return lowered
 
     def maybe(self, node: Any) -> Any:
         """The same for a part that may be missing."""
@@ -62,11 +64,13 @@ class Resolver:
 
     def finish(self, expr: Any, chain: Chain) -> Any:
         """A field that was found: property access is decided, and it knows what its result column is called."""
+        if not isinstance(expr, Lowered):
+            return expr
         label = label_of(chain, expr)
         if isinstance(expr, Property):
             expr = self.rules.apply(expr, self)
-        if hasattr(expr, "label"):
-            expr.label = label
+            expr.remark = expr.remark or ""
+        expr.label = label
         return expr
 
     def subquery(self, query: ast.SelectQuery | ast.SelectSetQuery) -> Select | SelectSet:
@@ -212,22 +216,3 @@ class Resolver:
         self._expansions += 1
         if self._expansions > MOST_EXPANSIONS:
             raise QueryError("Too many CTE expansions (50+). Probably a CTE loop.", at.start, at.end)
-
-    def notice_field(self, node: ast.Field, resolved: Any, _source: Source, _chain: Chain) -> None:
-        """Remark what a field of a table is, for an editor."""
-        if node.start is None or node.end is None:
-            return
-        if isinstance(resolved, Property):
-            owner, path = resolved.type.owner, resolved.path
-            if owner is None or len(path) != 1:
-                return
-            kind = self.property_type(owner, str(path[0]), resolved.type.group_index)
-            if kind is None:
-                return
-            message = f"{owner.capitalize()} property '{path[0]}' is of type '{title(kind)}'."
-        else:
-            message = f"Field '{node.chain[-1]}' is of type '{resolved.type.title}'"
-        self.notices.append(Notice(message, node.start, node.end))
-
-
-__all__ = ["Named", "Output", "QuerySource", "Resolver"]

@@ -220,7 +220,7 @@ class JoinedSource(Source):
         """Ask the inner SELECT for the field; moments come out as they are stored, so that filters reach the table."""
         key = tuple(chain)
         output = self._outputs.get(key)
-        expr = self.inner.field(chain, at) if output is None else output.expr
+        expr = self.resolver.finish(self.inner.field(chain, at), chain) if output is None else output.expr
         zoned = isinstance(expr, Wrapped) and expr.why == "zone"
         if output is None:
             inside = expr.bare if zoned else expr
@@ -228,7 +228,7 @@ class JoinedSource(Source):
             self._outputs[key] = output
             if zoned:
                 output.expr = expr
-        column = Column(table=self.alias, name=output.sql, type=output.type, label=getattr(expr, "label", None))
+        column = Column(table=self.alias, name=output.sql, type=output.type, label=expr.label, remark=expr.remark)
         return in_zone(column, self.resolver.zone) if zoned else column
 
     def as_from(self) -> From:

@@ -50,7 +50,7 @@ fromModifiedJulianDay  1  str?     -> fromModifiedJulianDayOrNull
 """)
 
 STARTS = table("""
-toStartOfInterval        2-3  interval
+toStartOfInterval        2-3  startOfInterval
 toStartOfYear            1    date
 toStartOfISOYear         1    date
 toStartOfQuarter         1    date

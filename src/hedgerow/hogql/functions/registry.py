@@ -118,7 +118,7 @@ RETURNS: dict[str, Callable[[Arguments], ValueType]] = {
     "element1": _element,
     "arrayLast": _last_array,
     "arithmetic": _arithmetic,
-    "interval": _start_of_interval,
+    "startOfInterval": _start_of_interval,
     "bool?arg": lambda args: types.BOOLEAN.or_null(any(each.type.nullable for each in args)),
     "nullable1": lambda args: _type(args, 0).or_null(),
     "solid1": lambda args: _type(args, 0).not_null(),

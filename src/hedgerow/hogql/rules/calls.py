@@ -33,11 +33,10 @@ def calls(node: ast.Call, resolver: Resolver) -> Any:
     check_counts(node, function, node.args, node.params)
     if node.within_group or node.order_by:
         raise NotSupported(f"ORDER BY inside of '{node.name}' is not supported", node.start, node.end)
+    if function.kind == "window":
+        raise QueryError(f"'{node.name}' can only be used with OVER", node.start, node.end)
     if function.rule is not None:
-        special = SPECIAL.get(function.rule)
-        if special is None:
-            raise QueryError(f"'{node.name}' can only be used with OVER", node.start, node.end)
-        lowered = special(node, resolver)
+        lowered = SPECIAL[function.rule](node, resolver)
         if lowered.type is None:
             lowered.type = function.returns(node.args)
         return lowered

@@ -46,9 +46,5 @@ def definitions(node: Property, resolver: Resolver) -> Any:
         return node
     value = read(node)
     full = cast(value, resolver.zone)
-    return Wrapped(bare=value, full=full, why="definition", type=full.type)
-
-
-def title(kind: str | None) -> str:
-    """What a notice calls the type of a definition."""
-    return _TITLES.get(kind or "String", "String")
+    remark = f"{owner.capitalize()} property '{node.path[0]}' is of type '{_TITLES[kind or '']}'."
+    return Wrapped(bare=value, full=full, why="definition", type=full.type, remark=remark)

@@ -19,7 +19,7 @@ from hedgerow.hogql.lowered import Column, Native, Template, Wrapped
 _COMPARISONS = frozenset(
     ["equals", "notEquals", "less", "greater", "lessOrEquals", "greaterOrEquals", "isDistinctFrom", "isNotDistinctFrom"]
 )
-_PATTERNS = frozenset(["like", "notLike", "ilike", "notILike", "match", "in", "notIn"])
+_PATTERNS = frozenset(["like", "notLike", "ilike", "notILike", "match"])
 _HARMLESS = frozenset(
     [
         "and",
@@ -120,6 +120,8 @@ def _cannot_fail(node: Any, alias: str) -> bool:
         return True
     if name in _PATTERNS:
         return isinstance(args[1], ast.Constant)
+    if name in {"in", "notIn"}:
+        return not _columns(args[1])
     if name in _OF_MOMENTS:
         return args[0].type.is_time or all(isinstance(arg, ast.Constant) for arg in args)
     if name in {"plus", "minus"}:

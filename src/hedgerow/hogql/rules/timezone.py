@@ -27,7 +27,7 @@ def in_zone(expr: Any, zone: str) -> Any:
     if zone in UTC_NAMES:
         return expr
     full = native("toTimeZone", expr, constant(zone), type=expr.type)
-    return Wrapped(bare=expr, full=full, why="zone", type=expr.type, label=expr.label)
+    return Wrapped(bare=expr, full=full, why="zone", type=expr.type, label=expr.label, remark=expr.remark)
 
 
 def read_moment(text: str, zone: str) -> datetime | None:

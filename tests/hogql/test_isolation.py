@@ -1,0 +1,180 @@
+"""A project sees its own rows and nothing of any other, not even in an error."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+
+import pytest
+from tests.hogql.project import Project, fresh_team_id
+from tests.hogql.random_queries import Writer
+
+from hedgerow.core.storage.events import EventStore, StoreError
+from hedgerow.hogql import HogQLError
+from hedgerow.hogql.lowered import Column, Guard, Output, Select, TableRef
+from hedgerow.hogql.lowered import From as Source
+from hedgerow.hogql.print_clickhouse import Printer, UnguardedTable
+from hedgerow.hogql.types import STRING
+
+SECRET = "SECRET"
+TABLES = ("events", "persons", "groups", "person_overrides", "person_distinct_ids", "person_properties_versions")
+EXAMPLES = 1_000 if os.environ.get("HEDGEROW_TEST_TIER") == "all" else 150
+FUZZ_EXAMPLES = int(os.environ.get("HEDGEROW_FUZZ_EXAMPLES", "2000"))
+
+
+@pytest.fixture(scope="module")
+def ours(store: EventStore) -> Project:
+    """A project with plain rows; beside it, in the same parts of the same tables, another one with marked rows."""
+    ours, theirs = Project(store, fresh_team_id()), Project(store, fresh_team_id())
+    for project, mark in ((ours, "7"), (theirs, SECRET)):
+        for number in range(4):
+            name = f"{mark}{number}"
+            project.sends(
+                mark,
+                by=name,
+                properties={"secret": mark, "$browser": mark, "nested": {"secret": mark}},
+                person_properties={"secret": mark, "number": number},
+                elements_chain=f'a:href="{mark}"text="{mark}"',
+                **{"$group_0": mark, "$session_id": mark, "$window_id": mark},
+            )
+            project.has_person(name, secret=mark)
+        project.has_group(mark, secret=mark)
+        project.moves(f"{mark}1", f"{mark}0")
+    for table in TABLES:
+        asyncio.run(store.command(f"OPTIMIZE TABLE {table} FINAL"))
+    return ours
+
+
+ATTACKS = [
+    "SELECT count() FROM events WHERE _toInt64(event) = 1",
+    "SELECT count() FROM events WHERE _toInt64(distinct_id) = 1",
+    "SELECT count() FROM events PREWHERE _toInt64(distinct_id) = 1",
+    "SELECT count() FROM events WHERE timestamp > '2020-01-01' AND _toInt64(distinct_id) >= 0 AND event LIKE '7%'",
+    "SELECT count() FROM events WHERE _toDate(event) IN (SELECT toDate('2026-01-05'))",
+    "SELECT count() FROM events WHERE _toInt64(assumeNotNull(properties.$browser)) > 0",
+    "SELECT count() FROM events WHERE person.properties.secret = '7' AND _toInt64(distinct_id) = 1",
+    "SELECT count() FROM events WHERE _toInt64(assumeNotNull(person.properties.secret)) = 1",
+    "SELECT count() FROM events WHERE group_0.properties.secret = '7' AND _toInt64(`$group_0`) = 1",
+    "SELECT count() FROM persons PREWHERE _toInt64(JSONExtractString(properties, 'secret')) = 1",
+    "SELECT count() FROM raw_persons WHERE _toInt64(JSONExtractString(properties, 'secret')) = 1",
+    "SELECT count() FROM raw_groups WHERE _toInt64(key) = 1",
+    "SELECT count() FROM events e JOIN persons p ON p.id = e.person_id AND _toInt64(e.distinct_id) = 1",
+    "SELECT count() FROM events e ASOF JOIN events f ON e.event = f.event AND _toInt64(e.event) >= _toInt64(f.event)",
+    "SELECT count() FROM events e FULL JOIN events f ON _toInt64(e.distinct_id) = _toInt64(f.distinct_id)",
+    "SELECT count() FROM events e CROSS JOIN persons p WHERE _toInt64(e.distinct_id) = 1 AND p.properties.secret = '7'",
+    "SELECT count() FROM (SELECT distinct_id AS d FROM events) WHERE _toInt64(d) = 1",
+    "SELECT count() FROM events WHERE arrayExists(x -> _toInt64(x) = 1, splitByChar(',', distinct_id))",
+    "SELECT event FROM events QUALIFY _toInt64(distinct_id) = 1",
+    "SELECT count() FROM events SAMPLE 0.99 WHERE _toInt64(distinct_id) = 1",
+    "SELECT CAST(tuple(1), 'Tuple(team_id Int64)') AS events, event FROM events AS events",
+    "SELECT tuple(1) AS __hq0, event FROM events AS __hq0 WHERE __hq0.event != ''",
+    "SELECT arrayMap(__hq0 -> event, [tuple(1)]) FROM events",
+    "SELECT event FROM events WHERE event = '\\' OR 1 = 1 --'",
+    "SELECT event AS `a`` FROM events --` FROM events",
+    "SELECT event FROM events UNION ALL SELECT distinct_id FROM raw_person_distinct_ids",
+    "SELECT event FROM events WHERE 1 = 1 OR 1 = 1",
+    "SELECT e.event FROM persons p RIGHT JOIN events e ON 1 = 1",
+    "SELECT e.event FROM events e FULL OUTER JOIN persons p ON 1 = 0",
+    "SELECT any(event), groupUniqArray(distinct_id) FROM events",
+    "SELECT properties FROM persons FINAL",
+    "SELECT p.properties FROM person_distinct_ids d LEFT JOIN persons p ON p.id != d.person_id",
+]
+
+
+@pytest.mark.parametrize("hogql", ATTACKS)
+def test_an_attack_brings_nothing_of_another_project(ours: Project, hogql: str) -> None:
+    assert SECRET not in outcome(ours, hogql)
+
+
+def test_random_queries_never_bring_a_foreign_row(ours: Project) -> None:
+    ran = sum(checked(ours, seed) for seed in range(EXAMPLES))
+
+    assert ran > EXAMPLES // 4, "many of the random queries must run, or they show nothing"
+
+
+@pytest.mark.fuzz
+def test_many_random_queries_never_bring_a_foreign_row(ours: Project) -> None:
+    for seed in range(EXAMPLES, EXAMPLES + FUZZ_EXAMPLES):
+        checked(ours, seed)
+
+
+def checked(project: Project, seed: int) -> bool:
+    """Run one random query; whether ClickHouse took it."""
+    hogql = Writer(seed).query()
+    try:
+        sql = project.compiles(hogql).sql
+    except HogQLError:
+        return False
+    tables = re.findall(r"(?:FROM|JOIN|,) `(\w+)` AS (__hq\d+)", sql)
+    guards = re.findall(r"PREWHERE (?:and\()?equals\((__hq\d+)\.`team_id`, \{team:Int64\}\)", sql)
+    assert sorted(alias for _, alias in tables) == sorted(guards), f"seed {seed}: {hogql}\n{sql}"
+    found = outcome(project, hogql)
+    assert SECRET not in found, f"seed {seed}: {hogql}"
+    return not found.startswith("error")
+
+
+def outcome(project: Project, hogql: str) -> str:
+    """What comes back: the rows, or the error as ClickHouse words it."""
+    try:
+        return str(project.asks(hogql))
+    except HogQLError as error:
+        return f"refused {error.message}"
+    except StoreError as error:
+        return f"error {error.message}"
+
+
+@pytest.mark.parametrize(
+    "hogql",
+    [
+        "SELECT * FROM system.tables",
+        "SELECT * FROM numbers_mt(10)",
+        "SELECT * FROM file('/etc/passwd')",
+        "SELECT * FROM url('http://127.0.0.1/', 'CSV')",
+        "SELECT * FROM remote('127.0.0.1', 'events')",
+        "SELECT * FROM merge('.*')",
+        "SELECT * FROM person_properties_versions",
+        "SELECT * FROM person_overrides",
+        "SELECT * FROM `events` AS e, `system`.`one`",
+        "SELECT dictGet('d', 'a', 1)",
+        "SELECT joinGet('d', 'a', 1)",
+        "SELECT getSetting('readonly')",
+        "SELECT sleep(1)",
+        "SELECT file('/etc/passwd')",
+        "SELECT hostName()",
+        "SELECT version()",
+        "SELECT currentDatabase()",
+        "SELECT throwIf(1)",
+        "SELECT runningAccumulate(1)",
+        "SELECT toTypeName(lagInFrame(1))",
+        "SELECT arrayReduce('groupArrayMovingSum(1)', [1])",
+        "SELECT CAST(1 AS `String) FROM system.tables --`)",
+        "SELECT _part FROM events",
+        "SELECT _table FROM events",
+        "SELECT properties_map FROM events",
+        "SELECT inserted_at FROM events",
+        "SELECT `event` FROM events SETTINGS max_threads = 1",
+        "SELECT event FROM events INTO OUTFILE 'x'",
+        "SELECT 1; SELECT 2",
+        "INSERT INTO events VALUES (1)",
+        "DROP TABLE events",
+    ],
+)
+def test_what_is_not_offered_cannot_be_named(ours: Project, hogql: str) -> None:
+    with pytest.raises(HogQLError):
+        ours.compiles(hogql)
+
+
+def test_the_printer_refuses_a_table_without_its_guard() -> None:
+    def printed(ref: TableRef, *joined: Source) -> str:
+        column = Column(table="__hq0", name="event", type=STRING)
+        select = Select(outputs=[Output("event", "event", column, STRING)], sources=[Source(ref, "__hq0"), *joined])
+        return Printer(1).query(select)
+
+    assert "team_id" in printed(TableRef("events", "__hq0", Guard("__hq0", 1)))
+    for wrong in (None, Guard("__hq1", 1), Guard("__hq0", 2)):
+        with pytest.raises(UnguardedTable):
+            printed(TableRef("events", "__hq0", wrong))
+    behind = Source(TableRef("persons", "__hq1", Guard("__hq1", 1)), "__hq1", "LEFT JOIN")
+    with pytest.raises(UnguardedTable):
+        printed(TableRef("events", "__hq0", Guard("__hq0", 1)), behind)

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 import pytest
 from tests.clickhouse_http.running import stand_in
 from tests.queries.world import Asker, Stores, World
+from tests.stores.databases import database_url
 
 from hedgerow.core.clock import Clock
 from hedgerow.core.storage.events import EventStore
@@ -39,7 +40,7 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="module")
 async def stores(events: EventStore, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stores]:
     """Both stores."""
-    settings = Settings(data_dir=tmp_path_factory.mktemp("sql"))
+    settings = Settings(data_dir=tmp_path_factory.mktemp("sql"), database_url=database_url())
     metadata = await Metadata.open(settings)
     yield Stores(events, metadata, settings)
     await metadata.close()

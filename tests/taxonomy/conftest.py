@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.stores.databases import database_url
 
 from hedgerow.core.clock import ManualClock
 from hedgerow.core.storage.metadata import Metadata
@@ -44,7 +45,7 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 async def metadata(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Metadata]:
-    opened = await Metadata.open(Settings(data_dir=tmp_path_factory.mktemp("data")))
+    opened = await Metadata.open(Settings(data_dir=tmp_path_factory.mktemp("data"), database_url=database_url()))
     yield opened
     await opened.close()
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import text
+import pytest
+from sqlalchemy import select, text
 from tests.taxonomy.conftest import NOW, Event, Group, company_is_0
 
 from hedgerow.core.clock import ManualClock
 from hedgerow.core.storage.metadata import Metadata
 from hedgerow.taxonomy import EVENTS, PERSONS, Taxonomy
-from hedgerow.taxonomy.models import GROUP
+from hedgerow.taxonomy.models import GROUP, EventDefinition, PropertyDefinition
 
+pytestmark = pytest.mark.stores
 HOUR_US = 3_600_000_000
 AT_US = Event().created_at_us
 
@@ -93,11 +95,13 @@ async def test_first_and_last_time_are_kept(taxonomy: Taxonomy, metadata: Metada
     taxonomy.saw([Event(keys={"a": 1}, set={"p": 1}, created_at_us=AT_US + 2 * HOUR_US)])
     await taxonomy.save()
 
-    later = NOW + timedelta(hours=2)
-    moment = "%Y-%m-%d %H:%M:%S.%f"
-    wanted = (NOW.strftime(moment), later.strftime(moment))
-    assert await rows(metadata, "SELECT created_at, last_seen_at FROM event_definitions") == [wanted]
-    assert await rows(metadata, "SELECT first_seen_at, last_seen_at FROM property_definitions") == [wanted, wanted]
+    event, prop = EventDefinition, PropertyDefinition
+    async with metadata.read() as session:
+        events = (await session.execute(select(event.created_at, event.last_seen_at))).all()
+        properties = (await session.execute(select(prop.first_seen_at, prop.last_seen_at))).all()
+    wanted = (NOW, NOW + timedelta(hours=2))
+    assert events == [wanted]
+    assert properties == [wanted, wanted]
 
 
 async def test_a_project_has_room_for_so_many(taxonomy: Taxonomy, metadata: Metadata, clock: ManualClock) -> None:

@@ -75,6 +75,17 @@ async def test_without_a_limit_a_hundred_rows_come_and_it_is_said_whether_there_
     assert (answer["hasMore"], answer["limit"], answer["offset"]) == (more, 100, 0)
 
 
+async def test_a_large_answer_comes_whole(project: Asker) -> None:
+    """It is sent in pieces, cached in pieces, and kept for whoever asks later in one."""
+    text = "SELECT number, repeat('a\\n', 50) FROM numbers(100000) LIMIT 50000"
+
+    now = await project.answer(text)
+    cached = await project.answer(text)
+
+    assert now["results"] == cached["results"] == [[number, "a\n" * 50] for number in range(50_000)]
+    assert (now["is_cached"], cached["is_cached"], now["timezone"]) == (False, True, "UTC")
+
+
 async def test_with_a_limit_of_its_own_a_query_is_not_paged(project: Asker) -> None:
     answer = await project.answer("SELECT number FROM numbers(500) LIMIT 150")
 

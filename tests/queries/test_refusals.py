@@ -198,3 +198,8 @@ async def test_a_text_that_is_too_long_is_refused(stores: Stores, world: World) 
     body = await project.refusal("SELECT '" + "é" * 500 + "'")
     assert body == refused("Query size exceeded.", code="query_size_exceeded", attr="query__query")
     await small.close()
+
+
+async def test_a_body_that_is_too_large_is_not_read(project: Asker) -> None:
+    response = await project.post("SELECT 1", node={"values": {"x": "y" * (9 << 20)}})
+    assert (response.status_code, response.json()["code"]) == (413, "request_entity_too_large")

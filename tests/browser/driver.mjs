@@ -4,6 +4,7 @@
 // A scenario is the body of an async function. It has `args`, and
 //   open(options)   a page in a fresh profile
 //   until(ask)      waits until the answer is true
+//   soon(ask)       the same for four seconds, and says whether it became true
 //   asked(part)     the answered requests whose address has this in it
 //   stored(event)   how many events of that name the project of `args.project` has, by HogQL
 import { execFileSync } from "node:child_process";
@@ -17,7 +18,7 @@ const FLAGS = [
   "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
   "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
 ];
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 30_000;
 const AsyncFunction = (async () => {}).constructor;
 
 // The package unpacks where TMPDIR says: beside itself, once, for all runs.
@@ -42,14 +43,19 @@ async function executable() {
 
 const browser = await chromium.launch({ executablePath: await executable(), headless: true, args: FLAGS });
 
-async function until(ask) {
-  const deadline = Date.now() + PATIENCE_MS;
+async function soon(ask, patience = 4_000) {
+  const deadline = Date.now() + patience;
   for (;;) {
     const answer = await ask();
-    if (answer) return answer;
-    if (Date.now() > deadline) throw new Error(`never true: ${ask}`);
+    if (answer || Date.now() > deadline) return answer;
     await new Promise((resolve) => { setTimeout(resolve, 50); });
   }
+}
+
+async function until(ask) {
+  const answer = await soon(ask, PATIENCE_MS);
+  if (!answer) throw new Error(`never true: ${ask}`);
+  return answer;
 }
 
 async function run({ script, args }) {
@@ -92,8 +98,8 @@ async function run({ script, args }) {
   }
 
   try {
-    const scenario = new AsyncFunction("open", "args", "until", "asked", "stored", script);
-    const result = (await scenario(open, args, until, asked, stored)) ?? null;
+    const scenario = new AsyncFunction("open", "args", "until", "soon", "asked", "stored", script);
+    const result = (await scenario(open, args, until, soon, asked, stored)) ?? null;
     return { result, console: console_, requests };
   } catch (error) {
     return { error: String(error.stack ?? error), console: console_, requests };

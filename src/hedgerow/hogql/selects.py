@@ -171,6 +171,8 @@ def _from(resolver: Resolver, scope: Scope, first: ast.JoinExpr) -> None:
         source.join_type = each.join_type or "JOIN"
         if each.constraint is not None:
             _constraint(resolver, source, each.constraint)
+        elif "CROSS" not in source.join_type:
+            raise QueryError(f"{source.join_type} needs a condition: ON or USING", each.start, each.end)
 
 
 def _constraint(resolver: Resolver, source: Source, constraint: ast.JoinConstraint) -> None:

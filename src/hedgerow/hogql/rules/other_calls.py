@@ -45,7 +45,9 @@ _REDUCERS = frozenset(
 _MOST_DECIMALS = 18
 _IPV4 = r"(?:\d{1,3}\.){3}\d{1,3}"
 _VERSION = r"(\d+(\.\d+)+)"
-_SEMVER = template("arrayMap(__hqx -> toInt64OrZero(__hqx), splitByChar('.', extract(ifNull(toString({0}), ''), {1})))")
+_SEMVER = template(
+    "arrayMap(__hqx -> toInt64OrZero(__hqx), extractAll(extract(ifNull(toString({0}), ''), {1}), '[0-9]+'))"
+)
 
 
 def or_zero(node: ast.Call, _resolver: Resolver) -> Any:
@@ -100,7 +102,7 @@ def ipv4s(node: ast.Call, _resolver: Resolver) -> Any:
 
 
 def sortable_semver(node: ast.Call, _resolver: Resolver) -> Any:
-    """The numbers of a version as an array, which compares as versions do."""
+    """The numbers of a version as an array, which compares as versions do; empty for what is not one."""
     return Template(pieces=_SEMVER, args=[node.args[0], constant(_VERSION)])
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import cache
 from pathlib import Path
+from typing import cast
 
 import pytest
+from litestar import Litestar
 from tests.stores.databases import database_url
 from tests.workspace.world import NOW, Person, World
 
 from hedgerow.core.clock import ManualClock
-from hedgerow.core.http import open_access, rest_app
+from hedgerow.core.http import Access, http_layer, open_access, protected
 from hedgerow.core.storage.metadata import Metadata
 from hedgerow.settings import Settings
 from hedgerow.workspace import routes
@@ -42,10 +45,18 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(data_dir=tmp_path)
 
 
+@cache
+def application() -> Litestar:
+    """The routes, registered once: that takes longer than most tests. Each test puts its own `Access` into the state."""
+    return Litestar([*routes], openapi_config=None, logging_config=None, **http_layer(cast("Access", None)))
+
+
 @pytest.fixture
 async def world(metadata: Metadata, settings: Settings, clock: ManualClock) -> AsyncIterator[World]:
     access = open_access(metadata, settings, clock)
-    made = World(rest_app(access, routes), access, clock)
+    app = application()
+    app.state.access = access
+    made = World(protected(app, settings), access, clock)
     yield made
     await made.close()
     await access.close()

@@ -98,7 +98,12 @@ def opened(runner: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.mark.stores
-@settings(max_examples=EXAMPLES, deadline=None, derandomize=EXAMPLES < 100, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize=EXAMPLES < 100,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(story=stories, alone=st.booleans())
 def test_any_story_ends_as_the_model_says(
     runner: asyncio.Runner, opened: Stores, story: list[tuple[Any, ...]], alone: bool

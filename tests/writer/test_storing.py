@@ -96,6 +96,7 @@ async def test_a_resend_while_the_filter_is_still_being_filled_is_a_double(world
 
 async def test_a_filter_that_forgot_asks_clickhouse(world: World):
     await world.writer.stop()
+    world.is_alone = True
     world.settings = Settings(data_dir=world.settings.data_dir, dedupe_memory_events=4_000)
     world.build()
     await world.start()
@@ -136,7 +137,7 @@ async def test_a_queue_that_is_full_of_bytes_says_so_too(world: World):
 
 
 async def test_a_client_that_goes_away_does_not_take_its_events_along(world: World):
-    waiting = asyncio.ensure_future(world.sends(an_event()))
+    waiting = asyncio.create_task(world.sends(an_event()))
     await asyncio.sleep(0)
     waiting.cancel()
     await world.sends(an_event())

@@ -95,6 +95,7 @@ class FailingEvents:
         self._events = events
         self._steps = steps
         self.refuses: bytes | None = None
+        self.is_down = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._events, name)
@@ -102,6 +103,8 @@ class FailingEvents:
     async def insert(self, table: str, lines: bytes, *, token: str) -> None:
         if self.refuses is not None and self.refuses in lines:
             raise StoreError(27, "CANNOT_PARSE_INPUT_ASSERTION_FAILED", "no such row, please")
+        if self.is_down:
+            raise StoreUnavailable("nobody answers")
         fails = self._steps.next_fails()
         if not fails or self._steps.after:
             await self._events.insert(table, lines, token=token)

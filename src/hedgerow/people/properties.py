@@ -49,6 +49,7 @@ PROTECTED_KEYS: Final = (
 """Kept when properties are trimmed to their limit, and their `$initial_` forms with them."""
 
 _MISSING: Final = object()
+_PLAIN: Final = frozenset({str, int, float, bool})
 _encode = msgspec.json.Encoder().encode
 _decode: Final[msgspec.json.Decoder[dict[str, Any]]] = msgspec.json.Decoder(dict[str, Any])
 
@@ -102,7 +103,8 @@ def changed(
         get = properties.get
         for key, value in set_.items():
             old = get(key, _MISSING)
-            if old is value or (type(old) is type(value) and same(old, value)):
+            kind = type(value)
+            if old is value or (type(old) is kind and (old == value if kind in _PLAIN else same(old, value))):
                 continue
             updates[key] = value
             worth = worth or always or old is _MISSING or key not in NOISY_KEYS

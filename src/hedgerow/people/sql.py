@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+import re
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 from sqlalchemy import text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from sqlalchemy import TextClause
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,6 +22,8 @@ _LISTS: Final = {
     "sqlite": "SELECT value FROM json_each(:{name})",
     "postgresql": "SELECT value FROM jsonb_array_elements_text(CAST(:{name} AS jsonb)) AS listed(value)",
 }
+_NAME: Final = re.compile(r":([a-z_]+)")
+_driver_statements: dict[tuple[str, str], tuple[str, Callable[[Mapping[str, Any]], tuple[Any, ...]]]] = {}
 _statements: dict[tuple[str, str], TextClause] = {}
 
 
@@ -52,9 +56,26 @@ async def execute(connection: AsyncConnection, sql: str, parameters: Mapping[str
 
 
 async def execute_many(connection: AsyncConnection, sql: str, parameters: Sequence[Mapping[str, Any]]) -> None:
-    """Run a statement once for each set of parameters; nothing if there is none."""
+    """Run a statement once for each set of parameters; nothing if there is none.
+
+    The driver gets its own text and tuples: SQLAlchemy's handling of named parameters costs 10 µs a row.
+    """
     if parameters:
-        await connection.execute(statement(connection.dialect.name, sql), parameters)
+        written, values_of = _for_driver(connection.dialect.name, sql)
+        await connection.exec_driver_sql(written, [values_of(one) for one in parameters])
+
+
+def _for_driver(dialect: str, sql: str) -> tuple[str, Callable[[Mapping[str, Any]], tuple[Any, ...]]]:
+    """A statement with the driver's own placeholders, and what makes a tuple of named parameters for it."""
+    found = _driver_statements.get((dialect, sql))
+    if found is None:
+        names = _NAME.findall(sql)
+        numbers = iter(range(1, len(names) + 1))
+        mark = "?" if dialect == "sqlite" else "$"
+        written = _NAME.sub(lambda _: mark if mark == "?" else f"${next(numbers)}", sql)
+        getter = itemgetter(*names) if len(names) > 1 else lambda one, name=names[0]: (one[name],)
+        found = _driver_statements[dialect, sql] = (written, cast("Any", getter))
+    return found
 
 
 async def next_version(connection: AsyncConnection) -> int:

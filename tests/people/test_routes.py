@@ -1,0 +1,230 @@
+"""`/api/projects/:id/persons/` over HTTP (rest-api §5): what is in SQL, what HogQL sees after an edit, what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+from tests.live_server import LiveProject
+
+REQUIRED = "This field is required."
+
+
+def send(project: LiveProject, *events: dict[str, Any]) -> None:
+    answer = httpx.post(f"{project.url}/batch/", json={"api_key": project.token, "batch": list(events)})
+    assert answer.status_code == 200, answer.text
+
+
+def an_event(distinct_id: str, /, event: str = "seen", **properties: Any) -> dict[str, Any]:
+    return {
+        "event": event,
+        "distinct_id": distinct_id,
+        "properties": {f"${k.removeprefix('_')}" if k[0] == "_" else k: v for k, v in properties.items()},
+    }
+
+
+def ask(project: LiveProject, path: str = "", method: str = "GET", **options: Any) -> httpx.Response:
+    return project.server.api.request(method, f"/api/projects/{project.id}/persons/{path}", **options)
+
+
+def names(project: LiveProject, **params: Any) -> list[str]:
+    answer = ask(project, params=params)
+    assert answer.status_code == 200, answer.text
+    return [person["name"] for person in answer.json()["results"]]
+
+
+@pytest.fixture
+def people(project: LiveProject) -> LiveProject:
+    send(project, an_event("ada", _set={"email": "ada@x.test", "age": 36, "vip": True}))
+    send(project, an_event("bob", _set={"email": "bob@y.test", "age": 9}))
+    send(project, an_event("eve", _set={"name": "Eve"}))
+    return project
+
+
+def test_a_person_of_the_list(project: LiveProject):
+    send(project, an_event("0190f0f0-0000-7000-8000-000000000001", _process_person_profile=False))
+    send(
+        project,
+        an_event(
+            "ada", "$identify", _anon_distinct_id="0190f0f0-0000-7000-8000-000000000001", _set={"email": "ada@x.test"}
+        ),
+    )
+    (person,) = ask(project).json()["results"]
+    uuid, created_at = person.pop("uuid"), person.pop("created_at")
+    assert created_at.endswith("Z")
+    assert person == {
+        "type": "person",
+        "id": uuid,
+        "name": "ada@x.test",
+        "is_identified": True,
+        "distinct_ids": ["ada", "0190f0f0-0000-7000-8000-000000000001"],
+        "properties": {"email": "ada@x.test"},
+        "matched_recordings": [],
+        "value_at_data_point": None,
+    }
+    assert ask(project, f"{uuid}/").json() == {**person, "uuid": uuid, "created_at": created_at}
+
+
+FILTERS: list[tuple[dict[str, Any], list[str]]] = [
+    ({}, ["Eve", "bob@y.test", "ada@x.test"]),
+    ({"search": "ADA@"}, ["ada@x.test"]),
+    ({"search": "ev"}, ["Eve"]),
+    ({"search": "bob"}, ["bob@y.test"]),
+    ({"search": "%"}, []),
+    ({"email": "bob@y.test"}, ["bob@y.test"]),
+    ({"distinct_id": "eve"}, ["Eve"]),
+    ({"distinct_id": "nobody"}, []),
+    ({"properties": '[{"key":"age","value":36}]'}, ["ada@x.test"]),
+    ({"properties": '[{"key":"age","value":10,"operator":"gt"}]'}, ["ada@x.test"]),
+    ({"properties": '[{"key":"age","operator":"is_not_set"}]'}, ["Eve"]),
+    ({"properties": '[{"key":"vip","value":["true"]}]'}, ["ada@x.test"]),
+    ({"properties": '[{"key":"email","value":"Y.TEST","operator":"icontains"}]'}, ["bob@y.test"]),
+    (
+        {"properties": '{"type":"OR","values":[{"key":"age","value":9},{"key":"name","value":"Eve"}]}'},
+        ["Eve", "bob@y.test"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("params", "wanted"), FILTERS, ids=[str(row[0]) for row in FILTERS])
+def test_filters(people: LiveProject, params: dict[str, Any], wanted: list[str]):
+    assert names(people, **params) == wanted
+
+
+def test_pages(people: LiveProject):
+    first = ask(people, params={"limit": 2}).json()
+    assert (first["count"], len(first["results"]), first["previous"]) == (3, 2, None)
+    second = people.server.api.get(first["next"]).json()
+    assert [person["name"] for person in second["results"]] == ["ada@x.test"]
+    assert second["next"] is None
+    assert second["previous"].endswith("limit=2&offset=0")
+
+
+def the_one(project: LiveProject, distinct_id: str) -> str:
+    return ask(project, params={"distinct_id": distinct_id}).json()["results"][0]["uuid"]
+
+
+def properties_in_hogql(project: LiveProject, uuid: str) -> str:
+    return str(project.value("SELECT properties FROM persons WHERE id = {id}", id=uuid))
+
+
+def test_properties_are_changed_in_both_stores(people: LiveProject):
+    uuid = the_one(people, "ada")
+    assert ask(people, f"{uuid}/", "PATCH", json={"properties": {"plan": "pro"}}).status_code == 202
+    assert ask(people, f"{uuid}/update_property/", "POST", json={"key": "age", "value": 37}).status_code == 202
+    gone = ask(people, f"{uuid}/delete_property/", "POST", json={"$unset": "vip"})
+    assert (gone.status_code, gone.json()) == (201, {"success": True})
+    wanted = {"email": "ada@x.test", "age": 37, "plan": "pro"}
+    assert ask(people, f"{uuid}/").json()["properties"] == wanted
+    for key, value in wanted.items():
+        assert str(value) in properties_in_hogql(people, uuid), key
+
+
+def test_the_next_event_sees_what_was_edited(people: LiveProject):
+    uuid = the_one(people, "ada")
+    ask(people, f"{uuid}/", "PATCH", json={"properties": {"plan": "pro"}})
+    send(people, an_event("ada", _set={"more": 1}))
+    assert ask(people, f"{uuid}/").json()["properties"] == {
+        "email": "ada@x.test",
+        "age": 36,
+        "vip": True,
+        "plan": "pro",
+        "more": 1,
+    }
+
+
+def test_a_deleted_person_is_gone_and_its_distinct_id_free(people: LiveProject):
+    uuid = the_one(people, "ada")
+    assert ask(people, f"{uuid}/", "DELETE").status_code == 202
+    assert ask(people, f"{uuid}/").status_code == 404
+    assert names(people) == ["Eve", "bob@y.test"]
+    assert people.value("SELECT count() FROM persons") == 2
+    assert people.value("SELECT count() FROM events") == 3
+    send(people, an_event("ada", _set={"email": "new@x.test"}))
+    assert names(people) == ["new@x.test", "Eve", "bob@y.test"]
+
+
+def test_events_are_deleted_along_when_asked(people: LiveProject):
+    assert ask(people, f"{the_one(people, 'ada')}/?delete_events", "DELETE").status_code == 202
+    assert people.value("SELECT count() FROM events") == 2
+
+
+def test_bulk_delete(people: LiveProject):
+    answer = ask(people, "bulk_delete/", "POST", json={"distinct_ids": ["ada", "bob", "nobody"]})
+    assert (answer.status_code, answer.json()["persons_deleted"]) == (202, 2)
+    assert names(people) == ["Eve"]
+
+
+def test_a_split_makes_a_person_of_each_distinct_id_and_events_follow(project: LiveProject):
+    send(project, an_event("anon"), an_event("ada"), an_event("ada", "$identify", _anon_distinct_id="anon"))
+    uuid = the_one(project, "ada")
+    assert the_one(project, "anon") == uuid
+    answer = ask(project, f"{uuid}/split/", "POST", json={})
+    assert (answer.status_code, answer.json()) == (201, {"success": True})
+    assert the_one(project, "ada") == uuid != the_one(project, "anon")
+    found = project.query(
+        "SELECT distinct_id, toString(any(person_id)), count(DISTINCT person_id) FROM events GROUP BY distinct_id"
+    )
+    assert {row[0]: (row[1], row[2]) for row in found} == {"ada": (uuid, 1), "anon": (the_one(project, "anon"), 1)}
+
+
+def test_values(people: LiveProject):
+    send(people, an_event("dan", _set={"age": 9}))
+    assert ask(people, "values/", params={"key": "age"}).json() == [
+        {"name": "9", "count": 2},
+        {"name": "36", "count": 1},
+    ]
+    assert ask(people, "values/", params={"key": "email", "value": "bob"}).json() == [
+        {"name": "bob@y.test", "count": 1}
+    ]
+
+
+def test_persons_by_distinct_ids(people: LiveProject):
+    found = ask(people, "batch_by_distinct_ids/", "POST", json={"distinct_ids": ["ada", "nobody"]}).json()["results"]
+    assert {key: person["name"] for key, person in found.items()} == {"ada": "ada@x.test"}
+
+
+REFUSALS: list[tuple[str, str, dict[str, Any], int, dict[str, Any]]] = [
+    ("GET", "ada/", {}, 400, {"code": "invalid_input", "attr": None}),
+    ("GET", "00000000-0000-0000-0000-000000000000/", {}, 404, {"code": "not_found"}),
+    ("GET", "999999999/", {}, 404, {"code": "not_found"}),
+    ("POST", "", {}, 405, {"code": "method_not_allowed"}),
+    (
+        "PATCH",
+        "1/",
+        {},
+        400,
+        {"attr": "properties", "code": REQUIRED, "detail": "required", "type": "validation_error"},
+    ),
+    ("POST", "1/update_property/", {"key": "a"}, 400, {"attr": "value", "code": REQUIRED, "detail": "required"}),
+    ("POST", "1/update_property/", {"value": 1}, 400, {"attr": "key", "code": REQUIRED, "detail": "required"}),
+    ("POST", "bulk_delete/", {}, 400, {"detail": "You need to specify either distinct_ids or ids"}),
+    ("POST", "bulk_delete/", {"ids": ["x"] * 1001}, 400, {"detail": "You can only pass 1000 ids in one call"}),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body", "status", "wanted"), REFUSALS)
+def test_refusals(
+    project: LiveProject, method: str, path: str, body: dict[str, Any], status: int, wanted: dict[str, Any]
+):
+    answer = ask(project, path, method, **({"json": body} if method != "GET" else {}))
+    assert answer.status_code == status, answer.text
+    assert wanted.items() <= answer.json().items()
+
+
+@pytest.mark.parametrize(
+    "properties",
+    ["{", "3", '[{"key":1}]', '[{"key":"a","operator":"odd"}]', '[{"key":"a","operator":"gt","value":"x"}]'],
+)
+def test_filters_that_make_no_sense(project: LiveProject, properties: str):
+    answer = ask(project, params={"properties": properties})
+    assert (answer.status_code, answer.json()["attr"]) == (400, "properties")
+
+
+def test_persons_of_another_project_are_not_found(people: LiveProject, server: Any):
+    other = server.new_project("another")
+    uuid = the_one(people, "ada")
+    assert ask(other).json()["results"] == []
+    assert ask(other, f"{uuid}/").status_code == 404
+    assert ask(other, f"{uuid}/", "DELETE").status_code == 404

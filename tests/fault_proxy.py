@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import threading
@@ -107,6 +108,10 @@ def _handler(proxy: FaultProxy) -> Callable[..., BaseHTTPRequestHandler]:
                 stored = fault is None or fault.passes
                 named = {name.lower(): value for name, value in self.headers.items()}
                 proxy.passed.append(Passed(self.command, self.path, named, body, status, stored))
+            with contextlib.suppress(ConnectionError):  # a page that is gone does not hear the answer
+                self.give_back(status, headers, answer)
+
+        def give_back(self, status: int, headers: list[tuple[str, str]], answer: bytes) -> None:
             self.send_response_only(status)
             for name, value in headers:
                 self.send_header(name, value)

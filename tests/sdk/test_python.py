@@ -224,6 +224,16 @@ def test_version_1_of_capture(client: Client, project: LiveProject, proxy: Fault
     assert rows == [[uuid, "posthog-python", 1, "pro"]]
 
 
+def test_an_ai_event_of_3_mb_goes_by_its_own_lane(client: Client, project: LiveProject, proxy: FaultProxy) -> None:
+    sdk = client(enable_full_ai_capture=True)
+    uuid = sdk.capture_ai("$ai_generation", distinct_id="u1", properties={"$ai_input": "x" * 3_000_000})
+    sdk.flush()
+
+    assert [passed.status for passed in proxy.to("/i/v0/ai/batch/")] == [200]
+    rows = project.query("SELECT uuid, length(properties.$ai_input) FROM events WHERE event = '$ai_generation'")
+    assert rows == [[uuid, 3_000_000]]
+
+
 def test_flags_are_empty_and_quiet(client: Client, proxy: FaultProxy) -> None:
     sdk = client()
     assert sdk.get_all_flags("u1") == {}

@@ -17,7 +17,7 @@ CREATE TABLE IF NOT EXISTS events
     -- sent only where ClickHouse cannot read the text: lone surrogates are replaced in it
     indexed_properties String EPHEMERAL '',
     -- key -> raw JSON text of its value: what `properties.key` reads
-    properties_map Map(LowCardinality(String), String) DEFAULT JSONExtractKeysAndValuesRaw(if(indexed_properties = '', properties, indexed_properties)) CODEC(ZSTD(1)),
+    properties_map Map(LowCardinality(String), String) DEFAULT JSONExtractKeysAndValuesRaw(if(indexed_properties = '', properties, indexed_properties)) CODEC(LZ4),
     -- the person's properties as they were: a row of person_properties_versions; 0 for none
     person_properties_id UInt64,
     elements_chain String CODEC(ZSTD(1)),
@@ -32,7 +32,7 @@ CREATE TABLE IF NOT EXISTS events
     `p_$browser` LowCardinality(Nullable(String)) DEFAULT if(startsWith(properties_map['$browser'], '"'), substring(properties_map['$browser'], 2, length(properties_map['$browser']) - 2), nullIf(nullIf(properties_map['$browser'], ''), 'null')),
     `p_$os` LowCardinality(Nullable(String)) DEFAULT if(startsWith(properties_map['$os'], '"'), substring(properties_map['$os'], 2, length(properties_map['$os']) - 2), nullIf(nullIf(properties_map['$os'], ''), 'null')),
     `p_$device_type` LowCardinality(Nullable(String)) DEFAULT if(startsWith(properties_map['$device_type'], '"'), substring(properties_map['$device_type'], 2, length(properties_map['$device_type']) - 2), nullIf(nullIf(properties_map['$device_type'], ''), 'null')),
-    `p_$current_url` LowCardinality(Nullable(String)) DEFAULT if(startsWith(properties_map['$current_url'], '"'), substring(properties_map['$current_url'], 2, length(properties_map['$current_url']) - 2), nullIf(nullIf(properties_map['$current_url'], ''), 'null')),
+    `p_$current_url` Nullable(String) DEFAULT if(startsWith(properties_map['$current_url'], '"'), substring(properties_map['$current_url'], 2, length(properties_map['$current_url']) - 2), nullIf(nullIf(properties_map['$current_url'], ''), 'null')),
     `p_$pathname` LowCardinality(Nullable(String)) DEFAULT if(startsWith(properties_map['$pathname'], '"'), substring(properties_map['$pathname'], 2, length(properties_map['$pathname']) - 2), nullIf(nullIf(properties_map['$pathname'], ''), 'null')),
     `p_$host` LowCardinality(Nullable(String)) DEFAULT if(startsWith(properties_map['$host'], '"'), substring(properties_map['$host'], 2, length(properties_map['$host']) - 2), nullIf(nullIf(properties_map['$host'], ''), 'null')),
     `p_$referring_domain` LowCardinality(Nullable(String)) DEFAULT if(startsWith(properties_map['$referring_domain'], '"'), substring(properties_map['$referring_domain'], 2, length(properties_map['$referring_domain']) - 2), nullIf(nullIf(properties_map['$referring_domain'], ''), 'null')),
@@ -45,7 +45,7 @@ CREATE TABLE IF NOT EXISTS events
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(timestamp)
 ORDER BY (team_id, toDate(timestamp), event, cityHash64(distinct_id), uuid)
-SETTINGS non_replicated_deduplication_window = 1000, map_serialization_version = 'with_buckets', min_bytes_for_wide_part = 134217728;
+SETTINGS non_replicated_deduplication_window = 1000, map_serialization_version = 'with_buckets', map_buckets_strategy = 'constant', max_buckets_in_map = 64, map_buckets_min_avg_size = 0, min_bytes_for_wide_part = 134217728;
 
 CREATE TABLE IF NOT EXISTS person_properties_versions
 (
@@ -53,11 +53,11 @@ CREATE TABLE IF NOT EXISTS person_properties_versions
     id UInt64,
     properties String CODEC(ZSTD(1)),
     indexed_properties String EPHEMERAL '',
-    properties_map Map(LowCardinality(String), String) DEFAULT JSONExtractKeysAndValuesRaw(if(indexed_properties = '', properties, indexed_properties)) CODEC(ZSTD(1))
+    properties_map Map(LowCardinality(String), String) DEFAULT JSONExtractKeysAndValuesRaw(if(indexed_properties = '', properties, indexed_properties)) CODEC(LZ4)
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (team_id, id)
-SETTINGS non_replicated_deduplication_window = 1000, map_serialization_version = 'with_buckets', min_bytes_for_wide_part = 134217728;
+SETTINGS non_replicated_deduplication_window = 1000, map_serialization_version = 'with_buckets', map_buckets_strategy = 'constant', max_buckets_in_map = 64, map_buckets_min_avg_size = 0, min_bytes_for_wide_part = 134217728;
 
 CREATE TABLE IF NOT EXISTS persons
 (
@@ -66,14 +66,14 @@ CREATE TABLE IF NOT EXISTS persons
     created_at DateTime64(6, 'UTC'),
     properties String CODEC(ZSTD(1)),
     indexed_properties String EPHEMERAL '',
-    properties_map Map(LowCardinality(String), String) DEFAULT JSONExtractKeysAndValuesRaw(if(indexed_properties = '', properties, indexed_properties)) CODEC(ZSTD(1)),
+    properties_map Map(LowCardinality(String), String) DEFAULT JSONExtractKeysAndValuesRaw(if(indexed_properties = '', properties, indexed_properties)) CODEC(LZ4),
     is_identified Bool,
     is_deleted Bool,
     version UInt64
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (team_id, id)
-SETTINGS non_replicated_deduplication_window = 1000, map_serialization_version = 'with_buckets', min_bytes_for_wide_part = 134217728;
+SETTINGS non_replicated_deduplication_window = 1000, map_serialization_version = 'with_buckets', map_buckets_strategy = 'constant', max_buckets_in_map = 64, map_buckets_min_avg_size = 0, min_bytes_for_wide_part = 134217728;
 
 CREATE TABLE IF NOT EXISTS person_distinct_ids
 (
@@ -109,10 +109,10 @@ CREATE TABLE IF NOT EXISTS groups
     updated_at DateTime64(6, 'UTC'),
     properties String CODEC(ZSTD(1)),
     indexed_properties String EPHEMERAL '',
-    properties_map Map(LowCardinality(String), String) DEFAULT JSONExtractKeysAndValuesRaw(if(indexed_properties = '', properties, indexed_properties)) CODEC(ZSTD(1)),
+    properties_map Map(LowCardinality(String), String) DEFAULT JSONExtractKeysAndValuesRaw(if(indexed_properties = '', properties, indexed_properties)) CODEC(LZ4),
     is_deleted Bool,
     version UInt64
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (team_id, group_type_index, group_key)
-SETTINGS non_replicated_deduplication_window = 1000, map_serialization_version = 'with_buckets', min_bytes_for_wide_part = 134217728;
+SETTINGS non_replicated_deduplication_window = 1000, map_serialization_version = 'with_buckets', map_buckets_strategy = 'constant', max_buckets_in_map = 64, map_buckets_min_avg_size = 0, min_bytes_for_wide_part = 134217728;

@@ -23,7 +23,7 @@ EVENT_PROPERTY_COLUMNS: dict[str, str] = {
         "$feature_flag_response",
     )
 }
-"""Event property → column of `events`, type LowCardinality(Nullable(String)), value as `VALUE_OF_RAW` gives it."""
+"""Event property → column of `events`, value as `VALUE_OF_RAW` gives it. LowCardinality, but for URLs: they are many."""
 
 VALUE_OF_RAW = "if(startsWith({raw}, '\"'), substring({raw}, 2, length({raw}) - 2), nullIf(nullIf({raw}, ''), 'null'))"
 """A property's value from its raw JSON text (hogql §6): strings without their quotes, escapes as they stand; numbers,

@@ -124,6 +124,7 @@ DELIBERATE = [
         _text(
             r"\b(select|distinct|cohort|as|not|interval|case|when|from|join)\s+"
             r"((is|in|like|ilike|between|and|or|as|ignore)\b|\*)"
+            r"|\bdistinct\s+(from|where|prewhere|having|qualify|group|order|limit|offset|window)\b"
         ),
     ),
     Difference(

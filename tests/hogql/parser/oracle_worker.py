@@ -23,7 +23,7 @@ def _register_errors() -> None:
 
 def main() -> None:
     _register_errors()
-    import hogql_parser  # noqa: PLC0415 -- only after its own import is prepared
+    import hogql_parser  # only after what it imports is prepared
 
     rules = {
         "expr": hogql_parser.parse_expr_json,
@@ -35,7 +35,7 @@ def main() -> None:
         rule, text = json.loads(line)
         try:
             answer = rules[rule](text)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 -- whatever it raises is its answer
             answer = json.dumps({"error": True, "type": type(error).__name__, "message": str(error)})
         sys.stdout.write(answer.replace("\n", " ") + "\n")
         sys.stdout.flush()

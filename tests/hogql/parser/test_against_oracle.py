@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.hogql.parser.differences import DELIBERATE, unexplained
 from tests.hogql.parser.generator import Texts
 from tests.hogql.parser.oracle import MAX_LENGTH, Oracle, compare

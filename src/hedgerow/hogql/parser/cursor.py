@@ -224,7 +224,8 @@ class Cursor:
 
     def unsupported(self, message: str, start: int) -> NotSupported:
         """The error to raise for a construct that is known and refused; it began at this offset."""
-        return NotSupported(message, start, self.end())
+        end = self.end()
+        return NotSupported(message, start, end if end > start else self.ends[self.pos])
 
     # --- what the parts give each other -----------------------------------------------------------------------------
 

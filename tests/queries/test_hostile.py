@@ -80,6 +80,11 @@ async def test_a_hostile_text_is_answered_or_refused(project: Asker, name: str) 
     assert await project.rows("SELECT 1") == [[1]]
 
 
+async def test_a_value_may_be_large(project: Asker) -> None:
+    rows = await project.rows("SELECT length({list})", values={"list": list(range(100_000))})
+    assert rows == [[100_000]]
+
+
 @pytest.mark.parametrize(
     "name", ["a sum of 50,000", "IN of 50,000", "50,000 columns", "half a megabyte of tags", "a megabyte of commas"]
 )

@@ -17,8 +17,8 @@ ENTRIES_MAX: Final = 2_000
 TEXT_CHARACTERS_MAX: Final = 16 << 20
 """Of all texts that are kept, together."""
 MANY_ROWS: Final = 500
-LONG_TEXT: Final = 2_000
-"""A text of so many characters is compiled in a thread: it may take longer than the event loop may stand still."""
+LONG_BYTES: Final = 3_000
+"""So much is compiled in a thread: it may take longer than the event loop may stand still."""
 
 T = TypeVar("T")
 
@@ -139,13 +139,17 @@ class Compiler:
         key: Hashable | None,
         schema: ProjectSchema,
         work: Callable[[ProjectSchema], CompiledQuery],
+        size: int,
     ) -> Compiled:
-        """What `work` makes of `text`; remembered under `key` unless that is None. Raises what `work` raises."""
+        """What `work` makes of `text`; remembered under `key` unless that is None. Raises what `work` raises.
+
+        `size` is how many bytes of text and values there are: many are compiled in a thread.
+        """
         if key is not None and (found := self._kept.get(key)) is not None and still_holds(found.answers, schema):
             self._kept.move_to_end(key)
             return found
         asked = AskedSchema(schema)
-        if len(text) < LONG_TEXT:
+        if size < LONG_BYTES:
             query = work(asked)
         else:
             with _no_garbage_collection():

@@ -14,7 +14,7 @@ from hedgerow.queries.compiled import Compiled
 from hedgerow.queries.errors import QueryRefused
 from hedgerow.queries.freshness import Interval
 from hedgerow.queries.placeholders import Filler, HogQLFilters, HogQLVariable
-from hedgerow.queries.run import KindAnswer, Run
+from hedgerow.queries.run import LARGE_BYTES, KindAnswer, Run
 
 PAGE_ROWS: Final = 100
 """Rows of a query that has no LIMIT of its own."""
@@ -175,8 +175,8 @@ class HogQLQueryKind:
         return await run.compile(node.query, self._key(node, run, modifiers), work)
 
     def _key(self, node: HogQLQuery, run: Run, modifiers: Modifiers) -> Hashable | None:
-        """What a compiled query is kept by; None for filters: their dates move with the time."""
-        if node.filters is not None:
+        """What a compiled query is kept by; None for filters, whose dates move with the time, and for what is large."""
+        if node.filters is not None or run.size >= LARGE_BYTES:
             return None
         filled = msgspec.json.encode((node.values, node.variables)) if node.values or node.variables else b""
         return (run.team.id, node.query, modifiers, filled)

@@ -18,7 +18,7 @@ from hedgerow.queries.runner import Queries
 from hedgerow.queries.schemas import QueryRequest, UpgradeRequest
 from hedgerow.queries.status import Status
 
-BODY_BYTES_MAX = 8 << 20
+BODY_BYTES_MAX = 4 << 20
 """A text may be `query_max_text_bytes` long; escapes, values and variables come on top."""
 STREAMED_BYTES = 1 << 20
 """A larger body is sent piece by piece, as it lies."""
@@ -46,7 +46,8 @@ async def _answer(
         limit: LimitClass = "hogql" if kind.name == "HogQLQuery" else "query"
         await access.limiter.check(limit, caller.grant.digest)
     key = f"{caller.kind} {caller.grant.digest}"
-    status, body = await while_connected(request.receive, queries.answer(team, key, data))
+    size = len(await request.body())
+    status, body = await while_connected(request.receive, queries.answer(team, key, data, size))
     if sum(map(len, body)) < STREAMED_BYTES:
         return Response(b"".join(body), status_code=status, media_type=MediaType.JSON)
     return Stream(iter(body), status_code=status, media_type=MediaType.JSON)

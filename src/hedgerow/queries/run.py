@@ -23,7 +23,7 @@ from hedgerow.queries.ticket import Ticket
 from hedgerow.settings import Settings
 
 LARGE_BYTES: Final = 200_000
-"""A larger answer is taken apart in a thread."""
+"""A larger request or answer is taken apart in a thread."""
 WRAPPING_FAILED: Final = {"UNKNOWN_IDENTIFIER", "AMBIGUOUS_IDENTIFIER", "ILLEGAL_TYPE_OF_ARGUMENT"}
 
 
@@ -80,13 +80,16 @@ class KindAnswer(msgspec.Struct, frozen=True):
 class Run:
     """One calculation of one kind."""
 
-    def __init__(self, tools: Tools, team: Team, schema: ProjectSchema, key: str, ticket: Ticket) -> None:
-        """`key` is whose places at the gate it takes."""
+    def __init__(  # noqa: PLR0917 — made in one place
+        self, tools: Tools, team: Team, schema: ProjectSchema, key: str, ticket: Ticket, size: int
+    ) -> None:
+        """`key` is whose places at the gate it takes, `size` the bytes of the request."""
         self._tools = tools
         self.team = team
         self.schema = schema
         self.clock = tools.clock
         self.settings = tools.settings
+        self.size = size
         self._key = key
         self._ticket = ticket
         self._started = tools.clock.monotonic()
@@ -96,7 +99,7 @@ class Run:
         """What `work(schema)` compiles; kept under `key`. Raises `QueryRefused`."""
         started = self.clock.monotonic()
         try:
-            return await self._tools.compiler.compile(text, key, self.schema, work)
+            return await self._tools.compiler.compile(text, key, self.schema, work, self.size)
         except HogQLError as error:
             raise from_hogql(error) from None
         finally:

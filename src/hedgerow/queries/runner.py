@@ -22,7 +22,7 @@ from hedgerow.queries.freshness import STALE_AFTER_SECONDS, DataState, is_fresh
 from hedgerow.queries.gate import Gate
 from hedgerow.queries.refresh import Cached, act_for, mode_of
 from hedgerow.queries.registry import Kind, kind_of
-from hedgerow.queries.run import Run, Tools, query_limits
+from hedgerow.queries.run import LARGE_BYTES, Run, Tools, query_limits
 from hedgerow.queries.schemas import QueryRequest, RunFields
 from hedgerow.queries.status import Progress, Status, Statuses
 from hedgerow.queries.ticket import Ticket
@@ -46,6 +46,8 @@ class Asked(msgspec.Struct, frozen=True):
     kind: Kind
     node: Any
     cache_key: str
+    size: int
+    """Bytes of the request: what is large is worked on in a thread."""
 
 
 class Queries:
@@ -81,9 +83,15 @@ class Queries:
 
     # -- asking ----------------------------------------------------------------------------------------------------
 
-    async def answer(self, team: Team, key: str, request: QueryRequest) -> tuple[int, Body]:
-        """The HTTP status and the body, in pieces. Raises an ApiError. Cancelling it ends the query in ClickHouse too."""
-        asked = self._asked(team, key, request)
+    async def answer(self, team: Team, key: str, request: QueryRequest, size: int) -> tuple[int, Body]:
+        """The HTTP status and the body, in pieces; `size` is that of the request, in bytes. Raises an ApiError.
+
+        Cancelling it ends the query in ClickHouse too.
+        """
+        if size < LARGE_BYTES:
+            asked = self._asked(team, key, request, size)
+        else:
+            asked = await asyncio.to_thread(self._asked, team, key, request, size)
         query_id = request.client_query_id or ids.uuid7().hex
         mode = mode_of(request.refresh, request.async_)
         found = None if mode.startswith("force_") and mode != "force_cache" else await self._cache.get(asked.cache_key)
@@ -128,7 +136,7 @@ class Queries:
 
     # -- cache -----------------------------------------------------------------------------------------------------
 
-    def _asked(self, team: Team, key: str, request: QueryRequest) -> Asked:
+    def _asked(self, team: Team, key: str, request: QueryRequest, size: int) -> Asked:
         kind, query = kind_of(request.query)
         node = kind.overridden(kind.read(query), request.filters_override, request.variables_override)
         parts = {
@@ -140,7 +148,7 @@ class Queries:
             "week_start": team.week_start_day,
             "version": CACHE_VERSION,
         }
-        return Asked(team, key, kind, node, cache_key(team.id, parts))
+        return Asked(team, key, kind, node, cache_key(team.id, parts), size)
 
     async def _state_of(self, asked: Asked, found: CachedResult, *, lax: bool) -> Cached:
         state = None if lax else await self._data.now(asked.team.id)
@@ -207,9 +215,11 @@ class Queries:
         self._tickets[place] = ticket
         ticket.task = asyncio.create_task(self._calculate(asked, ticket))
 
-        def closed(_task: asyncio.Task[CachedResult]) -> None:
+        def closed(task: asyncio.Task[CachedResult]) -> None:
             if self._tickets.get(place) is ticket:
                 del self._tickets[place]
+            if not task.cancelled():
+                task.exception()  # whoever asked may be gone: then nobody else looks at it
 
         ticket.task.add_done_callback(closed)
         return ticket
@@ -217,7 +227,7 @@ class Queries:
     async def _calculate(self, asked: Asked, ticket: Ticket) -> CachedResult:
         state = await self._data.now(asked.team.id)
         calculated_us, started = self._clock.now_us(), self._clock.monotonic()
-        run = Run(self._tools, asked.team, await self._schema_of(asked.team), asked.key, ticket)
+        run = Run(self._tools, asked.team, await self._schema_of(asked.team), asked.key, ticket, asked.size)
         try:
             answer = await asked.kind.calculate(asked.node, run)
         except BaseException as error:

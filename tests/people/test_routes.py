@@ -204,10 +204,9 @@ REFUSALS: list[tuple[str, str, dict[str, Any], int, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("method", "path", "body", "status", "wanted"), REFUSALS)
-def test_refusals(
-    project: LiveProject, method: str, path: str, body: dict[str, Any], status: int, wanted: dict[str, Any]
-):
+@pytest.mark.parametrize("refusal", REFUSALS, ids=[f"{row[0]} {row[1]} {row[3]}" for row in REFUSALS])
+def test_refusals(project: LiveProject, refusal: tuple[str, str, dict[str, Any], int, dict[str, Any]]):
+    method, path, body, status, wanted = refusal
     answer = ask(project, path, method, **({"json": body} if method != "GET" else {}))
     assert answer.status_code == status, answer.text
     assert wanted.items() <= answer.json().items()

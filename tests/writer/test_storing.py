@@ -114,11 +114,11 @@ async def test_a_full_queue_says_so_at_once_and_takes_events_again_later(world: 
     world.settings = Settings(data_dir=world.settings.data_dir, capture_queue_events=10)
     world.build()
     await world.start()
-    first = asyncio.ensure_future(world.sends(*(an_event() for _ in range(8))))
-    await asyncio.sleep(0)
-    with pytest.raises(QueueFull):
-        await world.sends(*(an_event() for _ in range(5)))
-    await first
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(world.sends(*(an_event() for _ in range(8))))
+        await asyncio.sleep(0)
+        with pytest.raises(QueueFull):
+            await world.sends(*(an_event() for _ in range(5)))
     await world.sends(*(an_event() for _ in range(5)))
     assert await world.count() == 13
 
@@ -129,7 +129,7 @@ async def test_a_queue_that_is_full_of_bytes_says_so_too(world: World):
     world.build()
     await world.start()
     heavy = {"text": "x" * 20_000}
-    first = asyncio.ensure_future(world.sends(an_event(properties=heavy)))
+    first = asyncio.create_task(world.sends(an_event(properties=heavy)))
     await asyncio.sleep(0)
     with pytest.raises(QueueFull):
         await world.sends(an_event(properties=heavy))

@@ -63,8 +63,11 @@ class Reservations:
         self._window_us = settings.dedupe_window_days * DAY_US
         self.stored: list[str] = []
         """Tokens of groups that ClickHouse has, to be noted in SQL."""
+        self.suspects_outbox = False
+        """A worker may have died and left rows in the outbox: somebody must replay them."""
         self._last_beat = -1e9
         self._last_sweep = clock.monotonic()
+        self._last_suspicion = clock.monotonic()
 
     async def take(
         self,
@@ -102,6 +105,7 @@ class Reservations:
                 undecided.add(key)
             else:
                 over.append(key)
+        self.suspects_outbox = self.suspects_outbox or bool(over)
         await sql.execute_many(
             connection, _TAKE_OVER, [{"team_id": team, "uuid": uuid.hex(), **common} for team, uuid in over]
         )
@@ -124,6 +128,9 @@ class Reservations:
             async with metadata.connection() as connection:
                 await sql.execute_many(connection, _STORED, [{"token": t, "is_stored": True} for t in tokens])
             self.stored = self.stored[len(tokens) :]
+        if now - self._last_suspicion >= LEASE_SECONDS:
+            self.suspects_outbox = True
+            self._last_suspicion = now
         if now - self._last_sweep >= SWEEP_SECONDS:
             before_us = self._clock.now_us()
             async with metadata.connection() as connection:

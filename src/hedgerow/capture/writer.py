@@ -186,6 +186,9 @@ class Writer:
             self._answer(item, StoreUnavailable("The server is stopping."))
         self._waiting.clear()
         with contextlib.suppress(MetadataUnavailable):
+            if self._people.outbox.is_unsure and self._is_stuck is None:
+                with contextlib.suppress(StoreUnavailable):
+                    await self._people.outbox.replay()
             await self._people.outbox.sweep()
             if self._reservations is not None:
                 await self._reservations.leave(self._people.metadata)
@@ -358,6 +361,7 @@ class Writer:
 
     async def _insert(self, group: _Group) -> dict[int, StoreError]:
         """Insert what a group implies; the requests that ClickHouse refused. Raises `StoreUnavailable`."""
+        self._suspect_outbox()
         if self._people.outbox.is_unsure:  # what this group builds on may be waiting in SQL
             with contextlib.suppress(MetadataUnavailable):
                 await self._people.outbox.replay()
@@ -376,6 +380,11 @@ class Writer:
         if not isinstance(both[1], StoreError):
             return {}
         return await self._insert_one_by_one(group)
+
+    def _suspect_outbox(self) -> None:
+        if self._reservations is not None and self._reservations.suspects_outbox:
+            self._reservations.suspects_outbox = False
+            self._people.outbox.is_unsure = True
 
     async def _insert_one_by_one(self, group: _Group) -> dict[int, StoreError]:
         refused: dict[int, StoreError] = {}
@@ -430,6 +439,7 @@ class Writer:
             try:
                 if self._reservations is not None:
                     await self._reservations.keep_house(self._people.metadata)
+                    self._suspect_outbox()
                 if self._inserting or self._identified or self._is_stuck is not None:
                     continue
                 if outbox.is_unsure or outbox.owes:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from litestar import Litestar
 from litestar.datastructures import State
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
 from litestar.types import ASGIApp, ControllerRouterHandler
 
 from hedgerow.core.clock import Clock
@@ -16,7 +16,7 @@ from hedgerow.core.http.callers import Caller
 from hedgerow.core.http.handlers import EXCEPTION_HANDLERS
 from hedgerow.core.http.hosts import Busy, HostAllowList
 from hedgerow.core.http.limits import Counters, MemoryCounters, RateLimiter, limit_classes
-from hedgerow.core.http.pagination import provide_page
+from hedgerow.core.http.pagination import PageRequest, page_request
 from hedgerow.core.http.redis_counters import RedisCounters
 from hedgerow.core.http.request import ApiRequest
 from hedgerow.core.identity.teams import Team
@@ -59,16 +59,28 @@ def rest_app(access: Access, routes: Sequence[ControllerRouterHandler]) -> ASGIA
     return protected(Litestar([*routes], openapi_config=None, logging_config=None, **layer), access.settings)
 
 
-def provide_caller(request: ApiRequest) -> Caller:
-    """The dependency `caller: Caller`: who the guard let in."""
-    return request.caller
-
-
-def provide_team(request: ApiRequest) -> Team:
-    """The dependency `team: Team`: the project that the guard found."""
-    return request.team
+# Litestar starts a task for each of several dependencies that could be provided side by side, which takes longer than
+# all the rest of a request. So each of these asks for the one before it, and is provided in place.
 
 
 def provide_access(request: ApiRequest) -> Access:
     """The dependency `access: Access`."""
     return request.app.state.access
+
+
+def provide_caller(request: ApiRequest, access: NamedDependency[Access]) -> Caller:
+    """The dependency `caller: Caller`: who the guard let in."""
+    del access
+    return cast("Caller", getattr(request, "caller", None))  # a route that asks for it has the guard that sets it
+
+
+def provide_team(request: ApiRequest, caller: NamedDependency[Caller]) -> Team:
+    """The dependency `team: Team`: the project that the guard found."""
+    del caller
+    return cast("Team", getattr(request, "team", None))
+
+
+def provide_page(request: ApiRequest, team: NamedDependency[Team]) -> PageRequest:
+    """The dependency `page: PageRequest`."""
+    del team
+    return page_request(request)

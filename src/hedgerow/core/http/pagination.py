@@ -72,11 +72,6 @@ def page_request(request: Request[Any, Any, Any], default: int = LIMIT_DEFAULT) 
     )
 
 
-def provide_page(request: Request[Any, Any, Any]) -> PageRequest:
-    """The dependency `page: PageRequest`."""
-    return page_request(request)
-
-
 def absolute_url(request: Request[Any, Any, Any]) -> str:
     """The address that was asked, without its query.
 

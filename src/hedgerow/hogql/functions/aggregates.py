@@ -98,7 +98,6 @@ avgState         1      any
 avgMerge         1      any
 uniqState        1+     any
 uniqMerge        1      int!
-uniqExactState   1+     any
 uniqExactMerge   1      int!
 uniqUpToMerge  1/1      int!
 sumMapMerge      1      any

@@ -68,19 +68,19 @@ def provide_access(request: ApiRequest) -> Access:
     return request.app.state.access
 
 
-def provide_caller(request: ApiRequest, access: NamedDependency[Access]) -> Caller:
+def provide_caller(request: ApiRequest, access: NamedDependency[Any]) -> Caller:
     """The dependency `caller: Caller`: who the guard let in."""
     del access
     return cast("Caller", getattr(request, "caller", None))  # a route that asks for it has the guard that sets it
 
 
-def provide_team(request: ApiRequest, caller: NamedDependency[Caller]) -> Team:
+def provide_team(request: ApiRequest, caller: NamedDependency[Any]) -> Team:
     """The dependency `team: Team`: the project that the guard found."""
     del caller
     return cast("Team", getattr(request, "team", None))
 
 
-def provide_page(request: ApiRequest, team: NamedDependency[Team]) -> PageRequest:
+def provide_page(request: ApiRequest, team: NamedDependency[Any]) -> PageRequest:
     """The dependency `page: PageRequest`."""
     del team
     return page_request(request)

@@ -183,3 +183,4 @@ def test_what_a_killed_worker_left_is_taken_by_a_second_one(tmp_path: Path):
         healthy = until(lambda: json.loads(doctor(second).stdout)["healthy"], seconds=60, every=1)
         assert healthy, f"seed {seed}: {doctor(second).stdout}"
         second.stop()
+        first.api.close()

@@ -88,7 +88,10 @@ class SeenEvents:
         if event.timestamp_us < self.covered_since_us + SKEW_US:
             return True
         uuid = event.uuid
-        return any(uuid in part for part, _ in self._parts)
+        for part, _ in self._parts:  # noqa: SIM110 — `any` with a generator costs a microsecond an event
+            if uuid in part:
+                return True
+        return False
 
     def add(self, uuids: Sequence[bytes]) -> None:
         """Remember uuids that are about to be stored."""

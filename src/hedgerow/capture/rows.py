@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -54,6 +55,10 @@ def moment(time_us: int) -> str:
     return from_us(time_us).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
+_moment_again: Final = lru_cache(maxsize=16_384)(moment)
+"""For times that repeat: of a request's arrival, of a person's creation."""
+
+
 def uuid_text(uuid: bytes) -> str:
     """A UUID of 16 bytes as text."""
     text = uuid.hex()
@@ -68,12 +73,12 @@ def event_row(event: IncomingEvent, who: Who) -> EventRow:
         uuid_text(event.uuid),
         event.event,
         moment(event.timestamp_us),
-        moment(event.created_at_us),
+        _moment_again(event.created_at_us),
         event.distinct_id,
         person_id,
         event.properties.decode(),
         MODES[mode],
-        moment(created_at_us) if created_at_us else "",
+        _moment_again(created_at_us) if created_at_us else "",
         version,
         event.indexed_properties.decode() if event.indexed_properties is not None else "",
         event.elements_chain,

@@ -19,11 +19,15 @@ Value = TypeVar("Value")
 
 
 class LookupCache(Generic[Key, Value]):
-    """Remembers what `load` found, "nothing" included."""
+    """Remembers what `load` found; with `absence` also that it found None."""
 
-    def __init__(self, load: Callable[[Key], Awaitable[Value]], clock: Clock) -> None:
-        """`load` asks the database; its errors are not remembered."""
+    def __init__(self, load: Callable[[Key], Awaitable[Value]], clock: Clock, *, absence: bool = True) -> None:
+        """`load` asks the database; its errors are not remembered.
+
+        Without `absence` made-up keys cannot push real ones out.
+        """
         self._load = load
+        self._absence = absence
         self._clock = clock
         self._entries: dict[Key, tuple[float, Value]] = {}
         self._epoch = 0
@@ -36,7 +40,7 @@ class LookupCache(Generic[Key, Value]):
             return entry[1]
         epoch = self._epoch
         value = await self._load(key)
-        if epoch == self._epoch:  # else somebody wrote while we read: what we read may be old
+        if epoch == self._epoch and (self._absence or value is not None):  # after a write what we read may be old
             self._entries.pop(key, None)
             while len(self._entries) >= ENTRIES_MAX:
                 del self._entries[next(iter(self._entries))]

@@ -31,6 +31,7 @@ from hedgerow.core.storage.metadata import Metadata
 from hedgerow.core.telemetry import log
 
 USE_NOTED_EVERY = timedelta(hours=1)
+NOTED_MAX = 50_000
 SECRET_CHARACTERS_MAX = 400
 
 Used = type[PersonalAPIKey] | type[ProjectSecretToken] | type[OAuthAccessToken] | type[UserSession]
@@ -60,10 +61,10 @@ class Credentials:
         """Look up in `metadata`."""
         self._metadata = metadata
         self._clock = clock
-        self._personal = LookupCache(self._load_personal, clock)
-        self._secrets = LookupCache(self._load_secret, clock)
-        self._oauth = LookupCache(self._load_oauth, clock)
-        self._sessions = LookupCache(self._load_session, clock)
+        self._personal = LookupCache(self._load_personal, clock, absence=False)
+        self._secrets = LookupCache(self._load_secret, clock, absence=False)
+        self._oauth = LookupCache(self._load_oauth, clock, absence=False)
+        self._sessions = LookupCache(self._load_session, clock, absence=False)
         self._noted: dict[str, datetime] = {}
         self._notes: set[asyncio.Task[None]] = set()
 
@@ -111,6 +112,8 @@ class Credentials:
         noted = self._noted.get(grant.digest, grant.last_used_at)
         if noted is not None and now - noted < USE_NOTED_EVERY:
             return
+        if len(self._noted) >= NOTED_MAX:
+            self._noted.clear()  # what is forgotten is noted once more
         self._noted[grant.digest] = now
         task = asyncio.get_running_loop().create_task(self._write_use(table, grant.digest, now))
         self._notes.add(task)

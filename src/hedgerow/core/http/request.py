@@ -8,6 +8,7 @@ refused here, once, because no SQL database keeps them.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable
 from typing import Any, NoReturn, cast
@@ -23,6 +24,9 @@ from hedgerow.core.http.errors import ApiError, ParseFailed, UnsupportedMediaTyp
 from hedgerow.core.identity.teams import Team
 
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+DEPTH_MAX = 400
+"""How deep arrays and objects may stand in each other: what is read here is written again on a deeper stack."""
+TOO_DEEP = "JSON parse error - nested too deeply"
 _SUSPICIOUS = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
 _DECODE = msgspec.json.Decoder[Any]().decode
@@ -83,19 +87,41 @@ def parse_json(body: bytes) -> Any:
         value = _DECODE(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         value = _parse_slowly(body)
+    if body.count(b"[") + body.count(b"{") > DEPTH_MAX and _is_deep(value):
+        raise ParseFailed(TOO_DEEP)
     if _SUSPICIOUS.search(body):
         _walk(value, None)
     return value
 
 
+def _is_deep(value: Any) -> bool:
+    """Whether arrays and objects stand in each other more than `DEPTH_MAX` deep."""
+    level = [value]
+    for _ in range(DEPTH_MAX + 1):
+        containers = [item for item in level if isinstance(item, list | dict)]
+        if not containers:
+            return False
+        level = [
+            inner
+            for item in containers
+            for inner in cast("Iterable[Any]", item.values() if isinstance(item, dict) else item)
+        ]
+    return True
+
+
 def _parse_slowly(body: bytes) -> Any:
     """Say what is wrong in the words of Python's parser; or take what only that one takes (half a surrogate pair)."""
     try:
-        return json.loads(body, parse_constant=_refuse_constant)
+        return json.loads(body, parse_constant=_refuse_constant, parse_float=_finite)
     except RecursionError:
-        raise ParseFailed("JSON parse error - nested too deeply") from None
+        raise ParseFailed(TOO_DEEP) from None
     except ValueError as error:
         raise ParseFailed(f"JSON parse error - {error}") from None
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _refuse_constant(text)
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -78,6 +78,11 @@ async def test_what_cannot_be_kept_becomes_what_javascript_would_read(
     assert await stored(project, sent) == kept + ADDED + "}"
 
 
+@pytest.mark.parametrize("blank", [0, 1, 31, 32, 33, 500])
+async def test_no_properties_are_no_trouble_however_blank(project: CaptureProject, blank: int) -> None:
+    assert await stored(project, "{" + " " * blank + "}") == "{" + ADDED[1:] + "}"
+
+
 async def test_bytes_that_are_no_text_become_replacement_characters(project: CaptureProject) -> None:
     body = b'{"api_key":"%b","event":"a","distinct_id":"u\xff","properties":{"a":"\xed\xa0\x80","b":"\xc3\xa9"}}'
 

@@ -49,8 +49,8 @@ class Door(msgspec.Struct, frozen=True):
     """The project drops what is older."""
     geoip: GeoIP | None = None
     mended: Mended | None = None
-    additions: tuple[tuple[str, bytes], ...] = ()
-    """Properties that every event gets unless it has its own: key, and the member as `properties.member` writes it."""
+    additions: tuple[tuple[str, bytes, str], ...] = ()
+    """Properties that every event gets unless it has its own: key, member as `properties.member` writes it, value."""
 
 
 class Draft(msgspec.Struct, gc=False):
@@ -71,10 +71,10 @@ class Draft(msgspec.Struct, gc=False):
     """A cookieless event: no address may come back, nor its place."""
 
 
-def door_additions(address: str, sent_at: str | None) -> tuple[tuple[str, bytes], ...]:
+def door_additions(address: str, sent_at: str | None) -> tuple[tuple[str, bytes, str], ...]:
     """`$ip` and `$sent_at`, as `Door.additions` wants them."""
     pairs = (("$ip", address), ("$sent_at", sent_at))
-    return tuple((key, properties.member(key, value)) for key, value in pairs if value)
+    return tuple((key, properties.member(key, value), value) for key, value in pairs if value)
 
 
 def normalise(draft: Draft, door: Door, warnings: list[IngestionWarning]) -> IncomingEvent | None:
@@ -155,10 +155,10 @@ def _overlay(text: bytes, values: dict[str, Any], key: str, top: bytes, mended: 
 def _add(text: bytes, values: dict[str, Any], door: Door, *, nameless: bool) -> tuple[bytes, Place]:
     """`$ip`, `$sent_at` and the place of the address: what the server adds (steps 2 and 4)."""
     members: list[bytes] = []
-    for key, member in door.additions:
+    for key, member, value in door.additions:
         if key not in values and not (nameless and key == "$ip"):
             members.append(member)
-            values[key] = _DECODE(member[member.index(b":") + 1 :])
+            values[key] = value
     place: Place = {}
     address = values.get("$ip")
     if door.geoip is not None and type(address) is str and values.get("$geoip_disable") is not True:

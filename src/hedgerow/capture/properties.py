@@ -84,7 +84,7 @@ def check_encoding(text: bytes) -> None:
 def append(text: bytes, members: bytes) -> bytes:
     """Splice `,"key":value…` (each member led by a comma) into an object's text, at its end."""
     body = text[:-1]
-    if len(body) < 80 and not body[1:].strip():
+    if not body[1:33].strip() and not body[1:].strip():
         return b"{" + members[1:] + b"}"
     return b"%b%b}" % (body, members)
 

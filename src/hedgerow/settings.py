@@ -46,7 +46,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     capture_max_v1_bytes: int = 10 << 20  # body of the v1 endpoint as sent
     capture_max_ai_event_bytes: int = 8 << 20
     capture_max_batch_events: int = 20_000
-    capture_inflight_bytes: int = 512 << 20  # bodies being decoded at once, all requests together
+    capture_inflight_bytes: int = 96 << 20  # bodies being decoded at once, all requests together
     capture_body_timeout_seconds: float = 30.0
     dedupe_window_days: int = 7
     dedupe_memory_events: int = 16_000_000  # uuids that the in-memory filter may hold, all generations

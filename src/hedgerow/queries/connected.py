@@ -29,8 +29,14 @@ async def while_connected(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
         raise ClientGone
     finally:
         for task in (working, leaving):
-            if not task.done():
-                task.cancel()
+            task.add_done_callback(_look)
+            task.cancel()
+
+
+def _look(task: asyncio.Future[Any]) -> None:
+    """Take note of how a task ended that nobody waits for any more; else asyncio reports it as forgotten."""
+    if not task.cancelled():
+        task.exception()
 
 
 async def _disconnect(receive: Receive) -> None:

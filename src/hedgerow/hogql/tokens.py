@@ -19,182 +19,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-_KEYWORDS = [
-    "ALL",
-    "AND",
-    "ANTI",
-    "ANY",
-    "ARRAY",
-    "AS",
-    "ASCENDING",
-    "ASOF",
-    "BETWEEN",
-    "BOTH",
-    "BY",
-    "CASE",
-    "CAST",
-    "CATCH",
-    "COHORT",
-    "COLLATE",
-    "COLUMNS",
-    "CROSS",
-    "CUBE",
-    "CURRENT",
-    "DATE",
-    "DAY",
-    "DESC",
-    "DESCENDING",
-    "DISTINCT",
-    "ELSE",
-    "END",
-    "EXCEPT",
-    "EXCLUDE",
-    "EXTRACT",
-    "FILL",
-    "FILTER",
-    "FINAL",
-    "FINALLY",
-    "FIRST",
-    "FN",
-    "FOLLOWING",
-    "FOR",
-    "FROM",
-    "FULL",
-    "FUN",
-    "GROUP",
-    "GROUPING",
-    "HAVING",
-    "HOUR",
-    "ID",
-    "IF",
-    "IGNORE",
-    "ILIKE",
-    "IN",
-    "INCLUDE",
-    "INF",
-    "INNER",
-    "INTERPOLATE",
-    "INTERSECT",
-    "INTERVAL",
-    "IS",
-    "JOIN",
-    "KEY",
-    "LAMBDA",
-    "LAST",
-    "LEADING",
-    "LEFT",
-    "LET",
-    "LIKE",
-    "LIMIT",
-    "LOCAL",
-    "MATERIALIZED",
-    "MINUTE",
-    "MONTH",
-    "NAME",
-    "NAN",
-    "NATURAL",
-    "NOT",
-    "NULL",
-    "NULLS",
-    "OFFSET",
-    "ON",
-    "OR",
-    "ORDER",
-    "OUTER",
-    "OVER",
-    "PARTITION",
-    "PIVOT",
-    "POSITIONAL",
-    "PRECEDING",
-    "PREWHERE",
-    "QUALIFY",
-    "QUARTER",
-    "RANGE",
-    "RECURSIVE",
-    "REPLACE",
-    "RETURN",
-    "RIGHT",
-    "ROLLUP",
-    "ROW",
-    "ROWS",
-    "SAMPLE",
-    "SECOND",
-    "SELECT",
-    "SEMI",
-    "SETS",
-    "SETTINGS",
-    "STEP",
-    "SUBSTRING",
-    "THEN",
-    "THROW",
-    "TIES",
-    "TIME",
-    "TIMESTAMP",
-    "TO",
-    "TOP",
-    "TOTALS",
-    "TRAILING",
-    "TRIM",
-    "TRUNCATE",
-    "TRY",
-    "TRY_CAST",
-    "UNBOUNDED",
-    "UNION",
-    "UNPIVOT",
-    "USING",
-    "VALUES",
-    "WEEK",
-    "WHEN",
-    "WHERE",
-    "WHILE",
-    "WINDOW",
-    "WITH",
-    "WITHIN",
-    "YEAR",
-    "ZONE",
-]
-
-KEYWORDS: dict[str, str] = {word: word for word in _KEYWORDS} | {
-    "ASC": "ASCENDING",
-    "INFINITY": "INF",
-    "YYYY": "YEAR",
-}
-
-INTERVAL_UNITS = frozenset({"SECOND", "MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR"})
-
-#: Keywords that are never a name unless quoted.
-_NEVER_NAMES = frozenset(
-    [
-        "CATCH",
-        "EXCEPT",
-        "FINALLY",
-        "FN",
-        "FUN",
-        "INF",
-        "INTERSECT",
-        "LET",
-        "MATERIALIZED",
-        "NAN",
-        "NULL",
-        "THROW",
-        "TRY",
-        "WHILE",
-        "WITHIN",
-    ]
-)
-
-#: Kinds that can stand where a name is wanted.
-NAMES = frozenset({"IDENT", "QIDENT"} | (set(KEYWORDS.values()) - _NEVER_NAMES))
-
-#: Kinds that may follow a column of SELECT as its alias without AS.
-IMPLICIT_ALIASES = frozenset(
-    {"IDENT", "QIDENT", "ASCENDING", "COHORT", "DATE", "DESCENDING", "FINAL", "ID", "RETURN", "TOP", "TOTALS"}
-)
-
-#: Kinds that may follow a table as its alias without AS.
-TABLE_ALIASES = frozenset({"IDENT", "QIDENT", "DATE", "FIRST", "ID", "KEY"})
-
-NUMBERS = frozenset({"DEC", "OCT", "HEX", "BIN", "FLOAT", "OCT_PREFIX", "INF", "NAN"})
+from hedgerow.hogql.keywords import KEYWORDS
 
 #: After one of these a `<` compares; elsewhere it may open a tag.
 _OPERAND_ENDS = frozenset({"IDENT", "QIDENT", "STRING", "DEC", "OCT", "HEX", "BIN", "FLOAT", ")", "]", "}", "NULL"})
@@ -210,15 +35,15 @@ _HOGQL = re.compile(
     (?:
       ( [fF]' )
     | ( [A-Za-z_$][A-Za-z0-9_$]*+ )
-    | ( [(),\[\]*+;%] | \.(?![0-9]++[eE][+-]?[0-9]) | ->? | =(?:=|~\*?)? | :[:=]? | /(?!\*)>? | \|\|
+    | ( [,*+;%] | \.(?![0-9]++[eE][+-]?[0-9]) | ->? | =(?:=|~\*?)? | :[:=]? | /(?!\*)>? | \|\|
       | !(?:=|~\*?) | ~\*? | >=? | \?[.?]? | \# )
     | ( {_STRING} )
     | ( 0[xX][0-9a-fA-F]++(?:\.[0-9a-fA-F]*+)?[pP][+-]?[0-9]++
       | [0-9]++(?:\.[0-9]*+)?[eE][+-]?[0-9]++
       | \.[0-9]++[eE][+-]?[0-9]++ )
     | ( 0[xX][0-9a-fA-F]++ | 0[bBoO][0-9]++ | [0-9]++ )
-    | ( \{{ )
-    | ( \}} )
+    | ( [({{\[] )
+    | ( [)}}\]] )
     | ( <(?:=>|[=>/])? )
     | ( `(?:[^\\`]++|{_ESCAPE}|\\'|``)*+` | "(?:[^\\"]++|{_ESCAPE}|\\"|"")*+" )
     | ( /\* )
@@ -252,6 +77,10 @@ _SIGN_KINDS = {"<>": "!=", "~": "=~", "~*": "=~*", "=": "=="}
 #: How far the parser looks ahead without checking for the end.
 LOOKAHEAD = 6
 
+#: More open brackets, templates or tags than this are not read: the parser stops long before, and a flood ends early.
+_MAX_NESTING = 1_000
+_TOO_DEEP = f"Brackets are nested more than {_MAX_NESTING} deep"
+
 HOGQL, TEMPLATE, FULL_TEMPLATE = "hogql", "template", "full template"
 TAG, CHILDREN, TAG_END = "tag", "children", "tag end"
 
@@ -281,6 +110,8 @@ class Tokenizer:
         self.mode = HOGQL
         #: The modes that the open braces, templates and tags will return to.
         self.outer: list[str] = []
+        #: How many brackets are open.
+        self.nesting = 0
         #: Set once a comment was opened that nothing closes, so that the text is searched for its end only once.
         self.comments_end = True
 
@@ -296,6 +127,9 @@ class Tokenizer:
         }
         position = 0
         while mode:
+            if len(self.outer) > _MAX_NESTING:
+                self._stop(position, _TOO_DEEP)
+                break
             self.mode = mode
             mode, position = readers[mode](position)
         for _ in range(LOOKAHEAD):
@@ -349,16 +183,22 @@ class Tokenizer:
                         self.outer.append(HOGQL)
                         return TAG, end
                 elif group == _OPEN:
-                    kind = "{"
-                    self.outer.append(HOGQL)
+                    kind = text[start]
+                    self.nesting += 1
+                    if kind == "{":
+                        self.outer.append(HOGQL)
+                    if self.nesting > _MAX_NESTING:
+                        return self._stop(start, _TOO_DEEP)
                 elif group == _CLOSE:
-                    if not self.outer:
-                        return self._stop(start, "Unmatched curly bracket")
-                    kind = "}"
-                    mode = self.outer.pop()
-                    if mode != HOGQL:
-                        self._add(kind, start, end)
-                        return mode, end
+                    kind = text[start]
+                    self.nesting -= 1
+                    if kind == "}":
+                        if not self.outer:
+                            return self._stop(start, "Unmatched curly bracket")
+                        mode = self.outer.pop()
+                        if mode != HOGQL:
+                            self._add(kind, start, end)
+                            return mode, end
                 elif group == _TEMPLATE:
                     if text[start] == "F":
                         return self._stop(start, "A template string starts with a lower-case f")

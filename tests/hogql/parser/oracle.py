@@ -19,6 +19,8 @@ from hedgerow.hogql.walk import value_fields
 
 _WORKER = Path(__file__).with_name("oracle_worker.py")
 _PATIENCE_SECONDS = 20
+#: The oracle keeps what it learnt of each text, a gigabyte after 50,000 of them.
+_TEXTS_A_PROCESS = 4_000
 
 #: Longer texts may take the oracle minutes.
 MAX_LENGTH = 400
@@ -31,10 +33,14 @@ class Oracle:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
+        self._asked = 0
 
     def ask(self, rule: str, text: str) -> dict[str, Any] | None:
         """What the oracle makes of a text: a node or an error, as it wrote it; None when it could not say in time."""
+        if self._asked >= _TEXTS_A_PROCESS:
+            self.close()
         process = self._running()
+        self._asked += 1
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(json.dumps([rule, text]).encode() + b"\n")
@@ -55,6 +61,7 @@ class Oracle:
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:
+            self._asked = 0
             self._process = subprocess.Popen(
                 [sys.executable, "-u", str(_WORKER)],
                 stdin=subprocess.PIPE,

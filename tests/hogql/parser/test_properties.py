@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.hogql.parser.generator import Texts
 
@@ -35,7 +35,7 @@ def _read(rule: str, text: str) -> ast.Node | None:
 
 
 @given(st.sampled_from(["expr", "select", "template"]), st.text(st.sampled_from(_SIGNS), max_size=60) | st.text())
-@settings(max_examples=_EXAMPLES, deadline=None)
+@settings(max_examples=_EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_text_is_read_or_refused_with_a_place(rule: str, text: str) -> None:
     tree = _read(rule, text)
     if tree is not None:

@@ -52,6 +52,7 @@ def test_a_whole_text_as_template() -> None:
 @pytest.mark.parametrize(
     ("text", "place", "reason"),
     [
+        ("(" * 1_001, 1_000, "Brackets are nested more than 1000 deep"),
         ("a @", 2, "Unexpected character '@' (U+0040)"),
         ("é", 0, "Unexpected character U+00E9"),
         ("'abc", 0, "A quote is not closed: '"),

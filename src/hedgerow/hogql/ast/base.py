@@ -7,11 +7,14 @@ from typing import Any
 import msgspec
 
 
-class Node(msgspec.Struct, kw_only=True, eq=False, repr_omit_defaults=True):
+class Node(msgspec.Struct, kw_only=True, eq=False, gc=False, repr_omit_defaults=True):
     """What every node carries.
 
     `start` and `end` are character offsets into the parsed text (end exclusive), None on nodes that no text stands
     for. `type` is free for the resolver; no comparison looks at it.
+
+    Nodes are left out of garbage collection, which a long query would keep busy: nothing that a node holds, its type
+    included, may lead back to the node.
     """
 
     start: int | None = None

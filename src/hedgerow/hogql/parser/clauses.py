@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 from hedgerow.hogql import ast
+from hedgerow.hogql.keywords import NAMES
 from hedgerow.hogql.parser.cursor import STARTERS
 from hedgerow.hogql.parser.literals import Literals
-from hedgerow.hogql.tokens import NAMES
 
 _LIST_ENDS = frozenset({"EOF", ")", "]", "}", ";", "EXCEPT", "INTERSECT"})
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from hedgerow.hogql import ast
+from hedgerow.hogql.keywords import NAMES
 from hedgerow.hogql.parser.cursor import unquote
 from hedgerow.hogql.parser.markup import Markup
-from hedgerow.hogql.tokens import NAMES
 
 
 class Columns(Markup):

@@ -7,8 +7,8 @@ the attempt fails, the keyword is read as a name (`Cursor.attempt`).
 from __future__ import annotations
 
 from hedgerow.hogql import ast
+from hedgerow.hogql.keywords import INTERVAL_UNITS
 from hedgerow.hogql.parser.names import Names
-from hedgerow.hogql.tokens import INTERVAL_UNITS
 
 _EXTRACTED = {
     "SECOND": "toSecond",

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from hedgerow.hogql import ast
 from hedgerow.hogql.errors import NotSupported, QueryError, SyntaxError_
-from hedgerow.hogql.tokens import KEYWORDS, LOOKAHEAD, NAMES, NUMBERS
+from hedgerow.hogql.keywords import KEYWORDS, NAMES, NUMBERS
+from hedgerow.hogql.tokens import LOOKAHEAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container

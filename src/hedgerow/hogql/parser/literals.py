@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hedgerow.hogql import ast
 from hedgerow.hogql.errors import SyntaxError_
+from hedgerow.hogql.keywords import NAMES, NUMBERS
 from hedgerow.hogql.parser.cursor import Cursor, unquote
-from hedgerow.hogql.tokens import NAMES, NUMBERS
 
 #: Longer runs of digits are not a number that anything could hold, and cost more than linear time to read.
 _MAX_DIGITS = 400

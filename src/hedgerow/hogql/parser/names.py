@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from hedgerow.hogql import ast
+from hedgerow.hogql.keywords import NAMES
 from hedgerow.hogql.parser.columns import Columns
 from hedgerow.hogql.parser.cursor import unquote
-from hedgerow.hogql.tokens import NAMES
 
 _BOOLEANS = frozenset({"true", "false"})
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hedgerow.hogql import ast
+from hedgerow.hogql.keywords import NAMES
 from hedgerow.hogql.parser.calls import QUERIES
 from hedgerow.hogql.parser.constructs import Constructs
 from hedgerow.hogql.parser.operators import NEGATE, NOT
-from hedgerow.hogql.tokens import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

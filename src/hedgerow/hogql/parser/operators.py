@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from hedgerow.hogql import ast
+from hedgerow.hogql.keywords import NAMES
 from hedgerow.hogql.parser.calls import QUERIES, Calls
 from hedgerow.hogql.parser.cursor import MAX_DEPTH, STARTERS, unquote
-from hedgerow.hogql.tokens import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

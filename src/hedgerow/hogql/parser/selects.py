@@ -6,9 +6,9 @@ from typing import cast
 
 from hedgerow.hogql import ast
 from hedgerow.hogql.errors import SyntaxError_
+from hedgerow.hogql.keywords import IMPLICIT_ALIASES, NAMES
 from hedgerow.hogql.parser.select_clauses import SelectClauses
 from hedgerow.hogql.parser.sources import Query
-from hedgerow.hogql.tokens import IMPLICIT_ALIASES, NAMES
 
 
 class Selects(SelectClauses):

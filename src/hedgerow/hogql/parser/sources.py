@@ -6,9 +6,9 @@ from typing import TypeGuard, cast
 
 from hedgerow.hogql import ast
 from hedgerow.hogql.errors import SyntaxError_
+from hedgerow.hogql.keywords import NAMES, TABLE_ALIASES
 from hedgerow.hogql.parser.cursor import MAX_DEPTH
 from hedgerow.hogql.parser.operands import Operands
-from hedgerow.hogql.tokens import NAMES, TABLE_ALIASES
 
 # How tightly the ways of joining bind to what stands left of them.
 _JOIN, _POSITIONAL, _CROSS, _PIVOT, _UNPIVOT = 7, 6, 5, 4, 3

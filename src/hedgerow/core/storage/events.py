@@ -54,7 +54,7 @@ class EventStore:
 
     def __init__(self, connect: Callable[[], Engine], settings: Settings, release: Callable[[], None]) -> None:
         self.embedded = settings.embedded
-        self._insert_settings: dict[str, object] = {"async_insert": 0}
+        self._insert_settings: dict[str, object] = {"async_insert": 0, "max_partitions_per_insert_block": 0}
         self._release = release
         self._pools: dict[Priority, _Pool] = {
             "interactive": _Pool("query", max(1, settings.query_concurrency), connect),

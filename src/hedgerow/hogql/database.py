@@ -66,13 +66,13 @@ class Ruled(msgspec.Struct, frozen=True):
 class LazyJoin(msgspec.Struct, frozen=True):
     """A table that is joined only when one of its fields is asked for.
 
-    Rows of `table` where every (field, value) of `where` holds are joined by `key = their_key`, at most one for each
-    row; where none fits, its fields are NULL or ClickHouse's defaults, as in any LEFT JOIN.
+    Rows of `table` where every (field, value) of `where` holds are joined by `key = their_key`: at most one for each row,
+    unless `join_type` says otherwise. Where none fits, its fields are NULL or ClickHouse's defaults, as in any LEFT JOIN.
     """
 
     name: str
     table: str
-    key: tuple[str, ...]
+    key: str
     their_key: str
     where: tuple[tuple[str, int | str], ...] = ()
     join_type: str = "LEFT ANY JOIN"
@@ -98,6 +98,7 @@ class Table(msgspec.Struct, frozen=True):
     `keeps` says which versions of a row are seen: `newest` reads the last version of each key and drops deleted ones
     (ReplacingMergeTree FINAL), `all` reads rows as they are stored. `guarded` is False for table functions, which hold
     nobody's rows; they take `min_args` to `max_args` arguments. `sample_by` is the column whose hash SAMPLE goes by.
+    `keys` are columns that joins go by and nobody names.
     """
 
     name: str
@@ -108,6 +109,7 @@ class Table(msgspec.Struct, frozen=True):
     min_args: int | None = None
     max_args: int | None = None
     sample_by: str | None = None
+    keys: dict[str, Field] = {}
 
     def stars(self) -> list[str]:
         """The names that `SELECT *` stands for, in order."""
@@ -144,6 +146,7 @@ _EVENTS = Table(
     name="events",
     clickhouse="events",
     sample_by="distinct_id",
+    keys=_fields(Column("person_properties_id", INTEGER), Column("distinct_id_hash", INTEGER)),
     fields=_fields(
         Column("uuid", UUID),
         Column("event", STRING),
@@ -171,7 +174,7 @@ _EVENTS = Table(
         Column("event_person_id", UUID, stored_as="person_id", starred=False),
         Ruled("person_id", "person_id"),
         Ruled("person", "person"),
-        LazyJoin("pdi", "person_distinct_ids", ("distinct_id",), "distinct_id"),
+        LazyJoin("pdi", "person_distinct_ids", "distinct_id", "distinct_id"),
         VirtualTable(
             "poe",
             (
@@ -180,16 +183,13 @@ _EVENTS = Table(
                 Ruled("properties", "person_properties_on_event"),
             ),
         ),
-        LazyJoin("override", "person_distinct_id_overrides", ("distinct_id",), "distinct_id"),
-        LazyJoin("person_properties_version", "person_properties_versions", ("person_properties_id",), "id"),
-        Column("person_properties_id", INTEGER, starred=False),
-        LazyJoin("joined_person", "persons", ("person_id",), "id"),
+        LazyJoin("override", "person_distinct_id_overrides", "distinct_id", "distinct_id"),
         *(
-            LazyJoin(f"group_{index}", "groups", (f"$group_{index}",), "key", (("index", index),))
+            LazyJoin(f"group_{index}", "groups", f"$group_{index}", "key", (("index", index),))
             for index in range(GROUP_TYPES)
         ),
         *(
-            LazyJoin(f"goe_{index}", "groups", (f"$group_{index}",), "key", (("index", index),))
+            LazyJoin(f"goe_{index}", "groups", f"$group_{index}", "key", (("index", index),))
             for index in range(GROUP_TYPES)
         ),
     ),
@@ -201,13 +201,13 @@ _PERSON_FIELDS: tuple[Field, ...] = (
     TEAM_ID,
     Column("properties", PERSON_PROPERTIES),
     Column("is_identified", BOOLEAN),
-    LazyJoin("pdi", "person_distinct_ids", ("id",), "person_id"),
+    LazyJoin("pdi", "person_distinct_ids", "id", "person_id", join_type="LEFT JOIN"),
 )
 _DISTINCT_ID_FIELDS: tuple[Field, ...] = (
     Column("distinct_id", STRING),
     Column("person_id", UUID),
     TEAM_ID,
-    LazyJoin("person", "persons", ("person_id",), "id"),
+    LazyJoin("person", "persons", "person_id", "id"),
 )
 _GROUP_FIELDS: tuple[Field, ...] = (
     Column("index", INTEGER, stored_as="group_type_index"),
@@ -226,7 +226,13 @@ TABLES: dict[str, Table] = {
         Table("raw_persons", "persons", _fields(*_PERSON_FIELDS, *VERSIONS)),
         Table("person_distinct_ids", "person_distinct_ids", _fields(*_DISTINCT_ID_FIELDS), keeps="newest"),
         Table("raw_person_distinct_ids", "person_distinct_ids", _fields(*_DISTINCT_ID_FIELDS, *VERSIONS)),
-        Table("person_distinct_id_overrides", "person_overrides", _fields(*_DISTINCT_ID_FIELDS), keeps="newest"),
+        Table(
+            "person_distinct_id_overrides",
+            "person_overrides",
+            _fields(*_DISTINCT_ID_FIELDS),
+            keeps="newest",
+            keys=_fields(Column("distinct_id_hash", INTEGER, "cityHash64({0}.`distinct_id`)")),
+        ),
         Table("raw_person_distinct_id_overrides", "person_overrides", _fields(*_DISTINCT_ID_FIELDS, *VERSIONS)),
         Table("groups", "groups", _fields(*_GROUP_FIELDS), keeps="newest"),
         Table("raw_groups", "groups", _fields(*_GROUP_FIELDS, *VERSIONS)),

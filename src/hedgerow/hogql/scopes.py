@@ -21,6 +21,7 @@ from hedgerow.hogql.lowered import (
     constant,
     native,
 )
+from hedgerow.hogql.rules.key_filters import by_key
 from hedgerow.hogql.rules.prewhere import planned
 from hedgerow.hogql.rules.timezone import in_zone
 from hedgerow.hogql.types import BOOLEAN, ValueType
@@ -84,11 +85,15 @@ class Scope:
         return clause
 
     def conditions(self, written: list[Any]) -> tuple[list[Any], list[Any]]:
-        """What must hold beside the guards, `written` included: for PREWHERE and for WHERE."""
+        """What must hold beside the guards, `written` included: for PREWHERE and for WHERE.
+
+        Asked before `from_clause`: a condition may do without the join that it came with.
+        """
         everything = [*(condition for source in self.sources for condition in source.conditions()), *written]
         first = self.sources[0] if self.sources else None
         if not isinstance(first, TableSource) or not first.table.guarded:
             return [], everything
+        everything = by_key(first, everything)
         return planned(first.alias, everything, final=first.is_final)
 
 
@@ -165,11 +170,15 @@ class TableSource(Source):
     def field(self, chain: Chain, at: ast.Node) -> Any:
         return self.resolver.table_field(self, self.table.fields.get(str(chain[0])), chain, at)
 
+    def key(self, name: str, at: ast.Node) -> Any:
+        """A column that a join goes by; some are not for anybody else."""
+        return self.resolver.table_field(self, self.table.keys.get(name) or self.table.fields.get(name), [name], at)
+
     def lazy(self, join: LazyJoin, at: ast.Node) -> JoinedSource:
         """The joined table of that name, joined at its first use."""
         found = self._lazy.get(join.name)
         if found is None:
-            key = self.field(list(join.key), at)
+            key = self.key(join.key, at)
             found = JoinedSource(self.resolver, self.resolver.table_of_join(join), join.name)
             for name, value in join.where:
                 found.inner.filters.append(
@@ -178,7 +187,7 @@ class TableSource(Source):
                 if name == "index" and isinstance(value, int):
                     found.inner.group_index = value
             found.join_type = self.resolver.join_type(join)
-            found.on = native("equals", bare(key), found.field([join.their_key], at), type=BOOLEAN)
+            found.on = native("equals", bare(key), found.key(join.their_key, at), type=BOOLEAN)
             self._lazy[join.name] = found
         return found
 
@@ -189,6 +198,14 @@ class TableSource(Source):
 
     def joined(self) -> list[From]:
         return [source.as_from() for source in self._lazy.values()]
+
+    def lazily_joined(self) -> list[JoinedSource]:
+        """The tables that were joined on the way."""
+        return list(self._lazy.values())
+
+    def drop(self, joined: JoinedSource) -> None:
+        """Do without a lazy join."""
+        del self._lazy[joined.name]
 
     def conditions(self) -> list[Any]:
         deleted: list[Any] = []
@@ -208,6 +225,8 @@ class JoinedSource(Source):
         self.inner = TableSource(resolver, table, name, resolver.new_alias())
         self.scope.sources.append(self.inner)
         self.scope.by_name[name] = self.inner
+        self.handed_out = 0
+        """How many columns of it the query around it was given, its key left out."""
         self._outputs: dict[tuple[str | int, ...], Output] = {}
 
     def has(self, name: str) -> bool:
@@ -229,7 +248,27 @@ class JoinedSource(Source):
             if zoned:
                 output.expr = expr
         column = Column(table=self.alias, name=output.sql, type=output.type, label=expr.label, remark=expr.remark)
+        self.handed_out += 1
         return in_zone(column, self.resolver.zone) if zoned else column
+
+    def key(self, name: str, at: ast.Node) -> Column:
+        """The column that it is joined by."""
+        expr = self.inner.key(name, at)
+        output = Output(name, "c0", bare(expr, "zone"), expr.type)
+        self._outputs[(name,)] = output
+        return Column(table=self.alias, name="c0", type=expr.type)
+
+    def expression_of(self, sql: str) -> Any:
+        """What stands behind one of its columns, inside of its own SELECT."""
+        return next(bare(output.expr, "zone") for output in self._outputs.values() if output.sql == sql)
+
+    def keys_where(self, condition: Any) -> Select:
+        """The keys of its rows that a condition holds for."""
+        first = next(iter(self._outputs.values()))
+        prewhere, where = self.scope.conditions([condition])
+        return Select(
+            outputs=[first], sources=self.scope.from_clause(), prewhere=prewhere, where=where, type=first.type
+        )
 
     def as_from(self) -> From:
         outputs = [Output(o.name, o.sql, bare(o.expr, "zone"), o.type) for o in self._outputs.values()]

@@ -119,8 +119,8 @@ def _select(resolver: Resolver, query: ast.SelectQuery, parent: Scope | None) ->
     _no_percent(query)
     lowered.limit = resolver.maybe(query.limit)
     lowered.offset = resolver.maybe(query.offset)
-    lowered.sources = scope.from_clause()
     lowered.prewhere, lowered.where = scope.conditions(where)
+    lowered.sources = scope.from_clause()
     return lowered
 
 

@@ -1,7 +1,7 @@
 """`person_id` is the person whom the event's distinct id belongs to now (hogql §5, §11).
 
 An event is stored with the person known when it came. When a distinct id moves to another person, `person_overrides`
-gets a row; it is joined only for projects that have any.
+gets a row; it is joined only for projects that have any, by the stored hash of the distinct id (decision 4).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from hedgerow.hogql.resolve import Resolver
     from hedgerow.hogql.scopes import Chain, TableSource
 
-_MOVED = LazyJoin("moved", "person_distinct_id_overrides", ("distinct_id",), "distinct_id")
-_OR_STORED = template("if(empty({0}), {1}, {2})")
+_MOVED = LazyJoin("moved", "person_distinct_id_overrides", "distinct_id_hash", "distinct_id_hash")
+_OR_STORED = template("if(equals({0}, 0), {1}, {2})")
 
 
 def person_id(resolver: Resolver, source: TableSource, rest: Chain, at: ast.Node) -> Any:
@@ -31,5 +31,4 @@ def person_id(resolver: Resolver, source: TableSource, rest: Chain, at: ast.Node
     if mode == "person_id_no_override_properties_on_events" or not resolver.context.schema.has_person_overrides:
         return stored
     moved = source.lazy(_MOVED, at)
-    distinct_id = moved.field(["distinct_id"], at)
-    return Template(pieces=_OR_STORED, args=[distinct_id, stored, moved.field(["person_id"], at)], type=UUID)
+    return Template(pieces=_OR_STORED, args=[moved.on.args[1], stored, moved.field(["person_id"], at)], type=UUID)

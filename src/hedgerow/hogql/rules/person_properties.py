@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from hedgerow.hogql.resolve import Resolver
     from hedgerow.hogql.scopes import Chain, TableSource
 
-_VERSION = LazyJoin("person_properties_version", "person_properties_versions", ("person_properties_id",), "id")
-_PERSON = LazyJoin("joined_person", "persons", ("person_id",), "id")
+_VERSION = LazyJoin("person_properties_version", "person_properties_versions", "person_properties_id", "id")
+_PERSON = LazyJoin("joined_person", "persons", "person_id", "id")
 _JOINED_MODES = frozenset({"disabled", "person_id_override_properties_joined"})
 _ON_EVENT = frozenset({"created_at", "properties"})
 _OR_EMPTY = template("if(empty({0}), char(123, 125), {0})")

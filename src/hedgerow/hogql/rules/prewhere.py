@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from hedgerow.hogql import ast
-from hedgerow.hogql.lowered import Column, Native, Template, Wrapped
+from hedgerow.hogql.lowered import Column, Native, Select, SelectSet, Template, Wrapped
 
 _COMPARISONS = frozenset(
     ["equals", "notEquals", "less", "greater", "lessOrEquals", "greaterOrEquals", "isDistinctFrom", "isNotDistinctFrom"]
@@ -89,15 +89,16 @@ def planned(alias: str, conditions: list[Any], *, final: bool) -> tuple[list[Any
     """The conditions for PREWHERE, in order, and those for WHERE. `alias` is the table's."""
     if final:
         return [], conditions
-    parts = [part for condition in conditions for part in _conjuncts(condition)]
+    parts = [part for condition in conditions for part in conjuncts(condition)]
     first = [part for part in parts if _cannot_fail(part, alias) and _columns(part)]
     chosen = {id(part) for part in first}
     return sorted(first, key=_cost), [part for part in parts if id(part) not in chosen]
 
 
-def _conjuncts(condition: Any) -> list[Any]:
+def conjuncts(condition: Any) -> list[Any]:
+    """The conditions that an AND is made of."""
     if isinstance(condition, Native) and condition.name == "and":
-        return [part for each in condition.args for part in _conjuncts(each)]
+        return [part for each in condition.args for part in conjuncts(each)]
     return [condition]
 
 
@@ -113,15 +114,16 @@ def _cannot_fail(node: Any, alias: str) -> bool:
         return node.harmless and all(_cannot_fail(arg, alias) for arg in node.args)
     if not isinstance(node, Native) or node.params or node.distinct or node.filter_expr is not None:
         return False
-    if not all(_cannot_fail(arg, alias) for arg in node.args):
-        return False
     name, args = node.name, node.args
+    checked = args[:1] if name in {"in", "notIn"} and isinstance(args[1], Select | SelectSet) else args
+    if not all(_cannot_fail(arg, alias) for arg in checked):
+        return False
     if name in _HARMLESS or name in _COMPARISONS:
         return True
     if name in _PATTERNS:
         return isinstance(args[1], ast.Constant)
     if name in {"in", "notIn"}:
-        return not _columns(args[1])
+        return not _columns(args[1])  # a constant, or a SELECT, which has a guard of its own
     if name in _OF_MOMENTS:
         return args[0].type.is_time or all(isinstance(arg, ast.Constant) for arg in args)
     if name in {"plus", "minus"}:

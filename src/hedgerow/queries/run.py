@@ -18,8 +18,9 @@ from hedgerow.queries import rows as rows_
 from hedgerow.queries.compiled import Compiled, Compiler
 from hedgerow.queries.errors import ServiceUnavailable, from_hogql, from_store
 from hedgerow.queries.gate import Gate
+from hedgerow.queries.long_lane import SPRINT_SECONDS, LongLane
 from hedgerow.queries.rows import has_moments, read_rows
-from hedgerow.queries.ticket import Ticket
+from hedgerow.queries.ticket import Ticket, kill
 from hedgerow.settings import Settings
 
 LARGE_BYTES: Final = 200_000
@@ -27,9 +28,14 @@ LARGE_BYTES: Final = 200_000
 WRAPPING_FAILED: Final = {"UNKNOWN_IDENTIFIER", "AMBIGUOUS_IDENTIFIER", "ILLEGAL_TYPE_OF_ARGUMENT"}
 
 
+def cores_for_queries() -> int:
+    """All cores of this process but one, which is the writer's; one where there is only one."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores - 1)
+
+
 def query_limits(settings: Settings) -> dict[str, object]:
     """ClickHouse settings that hold one query: time, memory, size of the answer, threads, nothing but reading."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return {
         "readonly": 2,
         "max_execution_time": settings.query_max_seconds,
@@ -37,7 +43,7 @@ def query_limits(settings: Settings) -> dict[str, object]:
         "max_memory_usage": settings.query_max_memory_bytes,
         "max_result_bytes": settings.query_max_result_bytes,
         "result_overflow_mode": "throw",
-        "max_threads": settings.query_threads or max(1, cores - 1),
+        "max_threads": settings.query_threads or cores_for_queries(),
     }
 
 
@@ -48,6 +54,8 @@ class Tools(msgspec.Struct, frozen=True):
     settings: Settings
     clock: Clock
     gate: Gate
+    long_lane: LongLane | None
+    """None where the engine has a machine of its own."""
     compiler: Compiler
     limits: dict[str, object]
 
@@ -92,6 +100,7 @@ class Run:
         self.size = size
         self._key = key
         self._ticket = ticket
+        self._is_long = False
         self._started = tools.clock.monotonic()
         self.timings: list[dict[str, Any]] = []
 
@@ -140,21 +149,52 @@ class Run:
         self._time(".", self._started)
 
     async def _ask(self, sql: str, query: CompiledQuery, fmt: str) -> bytes:
+        """Ask in a place at the gate; again, in the long lane, if it had to make room for a longer one."""
+        lane, self._is_long = self._tools.long_lane, False
+        try:
+            while True:
+                async with self._tools.gate.place(self._key):
+                    answer = await self._attempt(sql, query, fmt)
+                if answer is not None:
+                    return answer
+                assert lane is not None
+                await lane.enter()
+                self._is_long = True
+        finally:
+            if lane is not None and self._is_long:
+                lane.leave()
+
+    async def _attempt(self, sql: str, query: CompiledQuery, fmt: str) -> bytes | None:
+        """The answer; None when it took long and no place in the long lane was free."""
         tools, ticket = self._tools, self._ticket
-        async with tools.gate.place(self._key):
-            if ticket.is_cancelled:
-                raise asyncio.CancelledError
-            ticket.stage = "running"
-            started = self.clock.monotonic()
-            settings = {**query.settings, **rows_.SETTINGS, **tools.limits}
-            try:
-                return await tools.events.query(sql, query.parameters, fmt=fmt, settings=settings, tag=ticket.tag)
-            except StoreUnavailable as error:
-                raise ServiceUnavailable("The event store cannot answer at the moment. Try again.") from error
-            finally:
-                ticket.stage = "waiting"
-                self._time("./clickhouse_execute", started)
-                query_seconds.observe(self.clock.monotonic() - started)
+        if ticket.is_cancelled:
+            raise asyncio.CancelledError
+        ticket.stage = "running"
+        started = self.clock.monotonic()
+        settings = {**query.settings, **rows_.SETTINGS, **tools.limits}
+        running = asyncio.ensure_future(
+            tools.events.query(sql, query.parameters, fmt=fmt, settings=settings, tag=ticket.tag)
+        )
+        has_to_go = False
+        try:
+            if tools.long_lane is not None and not self._is_long:
+                await asyncio.wait({running}, timeout=SPRINT_SECONDS)
+                if not running.done():
+                    self._is_long = await tools.long_lane.try_enter()
+                    has_to_go = not self._is_long
+                    if has_to_go:
+                        await kill(tools.events, ticket.tag, running)
+            return await running
+        except StoreUnavailable as error:
+            raise ServiceUnavailable("The event store cannot answer at the moment. Try again.") from error
+        except StoreError as error:
+            if has_to_go and not ticket.is_cancelled and error.name == "QUERY_WAS_CANCELLED":
+                return None
+            raise
+        finally:
+            ticket.stage = "waiting"
+            self._time("./clickhouse_execute", started)
+            query_seconds.observe(self.clock.monotonic() - started)
 
     def _time(self, name: str, started: float) -> None:
         self.timings.append({"k": name, "t": round(self.clock.monotonic() - started, 6)})

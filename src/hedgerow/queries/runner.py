@@ -20,9 +20,10 @@ from hedgerow.queries.compiled import Compiler
 from hedgerow.queries.errors import QueryRefused, TooBusy
 from hedgerow.queries.freshness import STALE_AFTER_SECONDS, DataState, is_fresh
 from hedgerow.queries.gate import Gate
+from hedgerow.queries.long_lane import LongLane
 from hedgerow.queries.refresh import Cached, act_for, mode_of
 from hedgerow.queries.registry import Kind, kind_of
-from hedgerow.queries.run import LARGE_BYTES, Run, Tools, query_limits
+from hedgerow.queries.run import LARGE_BYTES, Run, Tools, cores_for_queries, query_limits
 from hedgerow.queries.schemas import QueryRequest, RunFields
 from hedgerow.queries.status import Progress, Status, Statuses
 from hedgerow.queries.ticket import Ticket
@@ -76,7 +77,12 @@ class Queries:
             settings.query_waiting,
             settings.query_max_seconds,
         )
-        self._tools = Tools(events, settings, clock, gate, Compiler(), query_limits(settings))
+        limits = query_limits(settings)
+        lane = None
+        if events.embedded:  # the writer works on the same cores
+            places = max(1, cores_for_queries() // int(str(limits["max_threads"])))
+            lane = LongLane(places, settings.query_waiting, settings.query_max_seconds)
+        self._tools = Tools(events, settings, clock, gate, lane, Compiler(), limits)
         self._jobs_max = settings.query_waiting + settings.query_concurrency
         self._jobs: set[asyncio.Task[None]] = set()
         self._tickets: dict[tuple[int, str], Ticket] = {}

@@ -36,9 +36,23 @@ class Ticket:
                 return
             if self.stage == "waiting":
                 task.cancel()
-            else:
-                try:
-                    await events.kill(self.tag)
-                except (StoreError, StoreUnavailable):
-                    return
-            await asyncio.wait({task}, timeout=KILL_SECONDS)
+                await asyncio.wait({task}, timeout=KILL_SECONDS)
+            elif not await _kill_once(events, self.tag, task):
+                return
+
+
+async def kill(events: EventStore, tag: str, running: asyncio.Future[Any]) -> None:
+    """End the query of this tag in ClickHouse, and return when `running` is done."""
+    for _ in range(KILLS_MAX):
+        if running.done() or not await _kill_once(events, tag, running):
+            return
+
+
+async def _kill_once(events: EventStore, tag: str, running: asyncio.Future[Any]) -> bool:
+    """Try once, and give it a moment to end; False when ClickHouse does not answer."""
+    try:
+        await events.kill(tag)
+    except (StoreError, StoreUnavailable):
+        return False
+    await asyncio.wait({running}, timeout=KILL_SECONDS)
+    return True

@@ -40,6 +40,9 @@ _CELLS = msgspec.json.Decoder(list[list[msgspec.Raw]])
 _MOMENT = re.compile(r"DateTime(?:64)?\b")
 _PLAIN_MOMENT = re.compile(r"(?:Nullable\()?(DateTime(?:64)?)(?:\((?:\d+, )?(?:'([^']+)')?\d*\))?\)?")
 
+_NOTHING_TO_PAD = re.compile(r"DateTime(?:64\(6\b|\b)")
+"""Moments in UTC whose fraction, if they have one, is written in the six digits that are wanted."""
+
 
 class Rows(msgspec.Struct, frozen=True):
     """The rows of an answer, still as ClickHouse wrote them, and what it says about their columns."""
@@ -173,6 +176,8 @@ def _rewriter(kind: str) -> Callable[[bytes], bytes]:
     if plain is None:
         return lambda cell: json.dumps(_rewrite(json.loads(cell), kind), ensure_ascii=False).encode()
     zone = _zone(plain[2])
+    if zone is UTC and _NOTHING_TO_PAD.search(kind):
+        return lambda cell: cell[:-9] + b'Z"' if cell.endswith(b'.000000Z"') else cell
     return lambda cell: cell if cell == b"null" else b'"' + _moment(cell[1:-1].decode(), zone).encode() + b'"'
 
 

@@ -74,6 +74,12 @@ def test_clickhouse_refuses_it_and_lives(project: Project, hogql: str) -> None:
     assert project.asks("SELECT 1") == [[1]]
 
 
+@pytest.mark.parametrize("call", ["h3kRing(1, 1000)", "h3kRing(1, number)", "multiFuzzyMatchAny('a', 8, ['(a|b)+'])"])
+def test_a_call_that_nothing_could_end_is_refused(project: Project, call: str) -> None:
+    with pytest.raises(HogQLError, match="the second argument must be a constant from 0 to"):
+        project.compiles(f"SELECT {call} FROM numbers(1)")
+
+
 def test_an_error_that_quotes_broken_utf8_is_an_error_like_any_other(project: Project) -> None:
     project.sends("é" * 3)
 

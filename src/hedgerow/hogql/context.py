@@ -153,6 +153,8 @@ SETTINGS: dict[str, object] = {
     "max_expanded_ast_elements": 1_000_000,
     "max_ast_depth": 1000,
     "max_parser_depth": 1000,
+    "max_hyperscan_regexp_length": 1_000,
+    "max_hyperscan_regexp_total_length": 20_000,
 }
 """ClickHouse settings of every HogQL query: those of hogql §1 that change rows, and the form of its JSON. Limits on time
 and memory, and `readonly`, are the query room's."""

@@ -198,7 +198,7 @@ h3EdgeAngle          1    float
 h3EdgeLengthM        1    float
 h3ToGeo              1    any
 h3ToGeoBoundary      1    any
-h3kRing              2    ints!
+h3kRing              2    ints!  -> @bounded
 h3GetBaseCell        1    int
 h3HexAreaM2          1    float
 h3IndexesAreNeighbors  2  bool

@@ -68,9 +68,9 @@ match                         2    bool
 multiMatchAny                 2    bool
 multiMatchAnyIndex            2    int
 multiMatchAllIndices          2    ints!
-multiFuzzyMatchAny            3    bool
-multiFuzzyMatchAnyIndex       3    int
-multiFuzzyMatchAllIndices     3    ints!
+multiFuzzyMatchAny            3    bool  -> @bounded
+multiFuzzyMatchAnyIndex       3    int  -> @bounded
+multiFuzzyMatchAllIndices     3    ints!  -> @bounded
 *extract                      2    str
 extractAll                    2    strs!
 extractAllGroups              2    array!

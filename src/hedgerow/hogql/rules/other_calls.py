@@ -106,6 +106,21 @@ def sortable_semver(node: ast.Call, _resolver: Resolver) -> Any:
     return Template(pieces=_SEMVER, args=[node.args[0], constant(_VERSION)])
 
 
+_HIGHEST = {"h3kRing": 100, "multiFuzzyMatchAny": 3, "multiFuzzyMatchAnyIndex": 3, "multiFuzzyMatchAllIndices": 3}
+"""The second argument of functions whose one call can take minutes that nothing ends: h3kRing(x, 1000) took four."""
+
+
+def bounded(node: ast.Call, _resolver: Resolver) -> Any:
+    """A function whose second argument decides how long one call takes."""
+    second, highest = node.args[1], _HIGHEST[node.name]
+    value: Any = second.value if isinstance(second, ast.Constant) else None
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= highest:
+        raise QueryError(
+            f"{node.name}: the second argument must be a constant from 0 to {highest}", second.start, second.end
+        )
+    return Native(name=node.name, args=node.args)
+
+
 def tag(kind: str, *names: str) -> Any:
     """A rule that makes a HogQLX tag of its arguments."""
 
@@ -123,6 +138,7 @@ SPECIAL = {
     "to_decimal": to_decimal,
     "concat": concat,
     "array_reduce": array_reduce,
+    "bounded": bounded,
     "ipv4s": ipv4s,
     "sortable_semver": sortable_semver,
     "sparkline": tag("Sparkline", "data"),

@@ -96,7 +96,8 @@ class Hedgerow:
         settings, clock = self.settings, self.clock
         self.access = open_access(self.metadata, settings, clock)
         self._later(self.access.close)
-        self.people = People(self.metadata, self.events, clock)
+        writes = LocalWrites()
+        self.people = People(self.metadata, self.events, clock, edited=writes.changed)
         standing = self.standing = PeopleStanding(self.metadata, clock)
         self.taxonomy = Taxonomy(
             self.metadata,
@@ -107,7 +108,6 @@ class Hedgerow:
         )
         await self.taxonomy.start()
         self._later(self.taxonomy.stop)
-        writes = LocalWrites()
         data = writes if self.events.embedded else StoreRows(self.events)
         schemas = Schemas(self.taxonomy, standing)
         self.queries = Queries(self.events, settings, clock, schema_of=schemas.of, data=data)

@@ -80,7 +80,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rate_limit_remote_config_per_minute: int = 600
     rate_limit_snapshots_burst_per_minute: int = 120
     rate_limit_snapshots_sustained_per_hour: int = 600
-    rate_limit_sign_in_per_minute: int = 10  # tries of one e-mail address or from one address, in every profile
+    rate_limit_sign_in_per_minute: int = 10  # tries to sign in with one e-mail address
     request_concurrency: int = 512
     taxonomy_max_properties: int = 50_000  # property definitions noticed per project
 

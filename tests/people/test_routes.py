@@ -121,6 +121,22 @@ def test_properties_are_changed_in_both_stores(people: LiveProject):
         assert str(value) in properties_in_hogql(people, uuid), key
 
 
+def test_a_kept_answer_is_calculated_again_after_an_edit(people: LiveProject):
+    """The same question with `refresh: blocking` before and after: the second must not come out of the cache."""
+    uuid = the_one(people, "ada")
+    question = {"query": {"kind": "HogQLQuery", "query": "SELECT properties.plan FROM persons ORDER BY 1"}}
+    address = f"/api/projects/{people.id}/query/"
+    before = people.server.api.post(address, json=question).json()
+    assert people.server.api.post(address, json=question).json()["is_cached"]
+    ask(people, f"{uuid}/", "PATCH", json={"properties": {"plan": "pro"}})
+
+    after = people.server.api.post(address, json=question).json()
+
+    assert ["pro"] not in before["results"]
+    assert ["pro"] in after["results"]
+    assert not after["is_cached"]
+
+
 def test_the_next_event_sees_what_was_edited(people: LiveProject):
     uuid = the_one(people, "ada")
     ask(people, f"{uuid}/", "PATCH", json={"properties": {"plan": "pro"}})

@@ -173,6 +173,6 @@ Send one from Python (pip install posthog):
 Ask for them in HogQL:
 
   curl -s {origin}/api/projects/{project}/query/ -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' \\
-    -d '{{"query": {{"kind": "HogQLQuery", "query": "SELECT event, count() FROM events GROUP BY event ORDER BY count() DESC LIMIT 10"}}}}'
+    -d '{{"query": {{"kind": "HogQLQuery", "query": "SELECT event, distinct_id, timestamp FROM events ORDER BY timestamp DESC LIMIT 5"}}}}'
 """
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from hedgerow.core.storage.events import StoreUnavailable
@@ -33,7 +34,7 @@ async def change_properties(
         gone = set(unset)
         after = {key: value for key, value in {**person.properties, **(set_ or {})}.items() if key not in gone}
         view.set_properties(person, after, "")
-    await _deliver(people, change)
+    await _deliver(people, change, team_id)
     return True
 
 
@@ -51,9 +52,10 @@ async def delete_persons(
                 view.remove(person)
                 count += 1
     people.forget(team_id, freed)
-    await _deliver(people, change)
+    await _deliver(people, change, team_id)
     if with_events and freed:
         await events.command(_DELETE_EVENTS, {"team_id": team_id, "ids": freed})
+        _tell(people, team_id)
     return count
 
 
@@ -77,7 +79,7 @@ async def split_person(people: People, team_id: int, uuid: str, main: str | None
                 view.taken.add(alone.uuid)
                 view.attach(distinct_id, alone)
         person.distinct_ids = {kept}
-    await _deliver(people, change)
+    await _deliver(people, change, team_id)
     return True
 
 
@@ -103,9 +105,14 @@ async def _person(people: People, change: Change, team_id: int, uuid: str) -> tu
     return view, person
 
 
-async def _deliver(people: People, change: Change) -> None:
+async def _deliver(people: People, change: Change, team_id: int) -> None:
     """Bring ClickHouse up to date now if it can; else the outbox does it later."""
-    try:
+    with suppress(StoreUnavailable):
         await people.outbox.deliver(change.deliveries)
-    except StoreUnavailable:
-        return
+    _tell(people, team_id)
+
+
+def _tell(people: People, team_id: int) -> None:
+    """Answers that were calculated before this edit are out of date."""
+    if people.edited is not None:
+        people.edited(team_id)

@@ -22,7 +22,7 @@ from hedgerow.people.outbox import Delivery, Outbox
 from hedgerow.people.versions import KnownVersions
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Collection, Sequence
+    from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -155,9 +155,13 @@ class Change:
 class People:
     """Persons and groups of all projects."""
 
-    def __init__(self, metadata: Metadata, events: EventStore, clock: Clock) -> None:
+    def __init__(
+        self, metadata: Metadata, events: EventStore, clock: Clock, *, edited: Callable[[int], None] | None = None
+    ) -> None:
+        """`edited` is told the project whenever persons changed other than by an event."""
         self.metadata = metadata
         self.clock = clock
+        self.edited = edited
         self.is_alone = events.embedded
         """No other process writes these stores: what SQL says may be remembered."""
         self.outbox = Outbox(metadata, events)

@@ -84,6 +84,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     request_concurrency: int = 512
     taxonomy_max_properties: int = 50_000  # property definitions noticed per project
 
+    # Gateway
+    gateway_hosts: tuple[str, ...] = ()  # further origins for accounts; `;private` behind one of a private network
+    gateway_apps_file: str = ""  # a TOML file that declares further apps
+    gateway_host: str = ""  # a host name that serves the data plane alone; "" is every known host
+    gateway_body_max_bytes: int = 64 << 20
+    gateway_connect_seconds: float = 5.0
+    gateway_first_byte_seconds: float = 90.0
+    gateway_idle_seconds: float = 60.0  # between two pieces of a body, in either direction
+    gateway_stream_idle_seconds: float = 300.0  # between two pieces of a text/event-stream
+    gateway_total_seconds: float = 600.0
+    gateway_calls_per_connection: int = 128  # calls through one connection at once; more wait
+    gateway_rate_per_second: float = 50.0  # of a key whose policy says nothing; 0 is no limit
+    gateway_rate_burst: int = 100
+    gateway_guard: Literal["off", "posthog"] = "off"  # refuse by PostHog's own limits before it does
+    gateway_events: bool = True  # every call becomes an event of a project of its own
+    secret_keys: tuple[str, ...] = ()  # seal stored credentials, first one first; none is a file in the data folder
+
     # Sign-in
     session_days: int = 14
 
@@ -136,7 +153,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
 
-LISTS = {"allowed_hosts", "trusted_proxies"}
+LISTS = {"allowed_hosts", "trusted_proxies", "gateway_hosts", "secret_keys"}
 OTHER_NAMES = {"chaos_rounds", "fuzz_examples", "golden", "events_url"}  # read elsewhere: tests, a lone gateway
 
 

@@ -1,0 +1,26 @@
+"""Managed authentication: one key in front of any number of PostHog accounts (contract: gateway).
+
+A caller sends `{METHOD} /posthog/{native path}` with one gateway key; the gateway finds the connection that is meant, puts
+that account's credential in, and passes request and answer through, byte for byte. It stands before the REST application
+as an ASGI layer, and imports `core` alone, so that it can also run alone.
+
+What other rooms and the control plane lean on:
+
+    models       GatewayKey, ConnectionRow (table gateway_connections), ConnectSession, UpstreamClient, AuditEntry, Usage,
+                 BudgetCount, IdempotentCall, GatewayFact
+    connections  Status ("PENDING" | "ACTIVE" | "FAILED"), Method, Connection (what the data plane knows of a row),
+                 Connections.of_user(user_id), .choose(…), .forget() after every write to a connection
+    credentials  Protocol Credentials: for_connection(connection) -> Credential, after_refusal(connection, refused) ->
+                 Credential | None; SealedCredentials is the one for pasted keys and LOCAL; seal_credential(row, vault, secrets)
+    vault        Vault.open(settings), .seal(owner, version, plain) -> Sealed, .unseal(…), .rewrap(…)
+    audit        audit(session, actor, action, clock=…, subject=…, details=…), Actor
+    apps         App, HostChoice, OAuthEndpoints; Apps.load(settings), .get(name), .allows_origin(app, origin)
+    keys         GatewayKeys: find(secret), create, rotate, revoke, forget; KeyGrant is what a secret gives
+    policy       Policy (the JSON of a key or a connection), Policy.parse(raw), PRESETS
+    addresses    Resolver: a host name to one checked address; AddressRefused
+    upstream     UpstreamClient: pooled HTTP/1.1 to a checked address; UpstreamError and its kinds
+    proxy        GatewayApp, the ASGI layer
+    local        Protocol LocalUpstream: this very server as an upstream
+    accounting   Protocol EventSink, GatewayCall, Accounting (bounded, beside the request)
+    answers      GatewayError: the gateway's own refusals and their envelope (§1.12, §2.9)
+"""

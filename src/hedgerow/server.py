@@ -98,7 +98,7 @@ class Hedgerow:
         self._later(self.access.close)
         writes = LocalWrites()
         self.people = People(self.metadata, self.events, clock, edited=writes.changed)
-        standing = self.standing = PeopleStanding(self.metadata, clock)
+        standing = self.standing = PeopleStanding(self.people)
         self.taxonomy = Taxonomy(
             self.metadata,
             clock,

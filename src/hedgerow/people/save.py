@@ -72,6 +72,16 @@ class Changes:
         """Add a run of an SQL statement."""
         self.parameters.setdefault(statement, []).append(parameters)
 
+    @property
+    def teams_with_new_overrides(self) -> set[int]:
+        """Projects that get overrides."""
+        return {row["team_id"] for row in self.parameters.get(_OVERRIDE, ())}
+
+    @property
+    def teams_with_new_group_types(self) -> set[int]:
+        """Projects that get group types."""
+        return {row["team_id"] for row in self.parameters.get(_GROUP_TYPE, ())}
+
     async def save(self, connection: AsyncConnection) -> None:
         """Run the SQL: what is deleted goes first."""
         for statement in sorted(self.parameters, key=lambda sql_text: not sql_text.startswith("DELETE")):

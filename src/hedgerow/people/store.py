@@ -12,6 +12,7 @@ goes through here, so that the order of edits is the order of their numbers, and
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -143,6 +144,8 @@ class Change:
         people.outbox.forgot(forgotten)
         people.outbox.add(self.deliveries)
         known.add(changes.new_versions)
+        people.overrides_written.update(changes.teams_with_new_overrides)
+        people.group_types_written.update(changes.teams_with_new_group_types)
         for view in self._views.values():
             people.remember(view)
 
@@ -168,6 +171,9 @@ class People:
         self.versions = KnownVersions()
         self.group_types: dict[int, dict[str, int]] = {}
         """Group types by project, where remembered."""
+        self.overrides_written: Counter[int] = Counter()
+        self.group_types_written: Counter[int] = Counter()
+        """Commits of this process that gave a project overrides, or group types (`standing`)."""
         self._cache: dict[int, dict[str, IdState]] = {}
         self._cache_bytes = 0
         self._turn = asyncio.Lock()

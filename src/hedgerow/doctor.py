@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from hedgerow.capture.journal import REFUSED_SUFFIX, waiting_rows
 from hedgerow.core.storage.events import EventStore
 from hedgerow.core.storage.metadata import Metadata
 from hedgerow.people import sql
@@ -97,7 +98,13 @@ async def examine(settings: Settings) -> Report:
     try:
         events = await EventStore.open(settings)
         try:
-            return await compare(metadata, events)
+            report = await compare(metadata, events)
+            report.differences["journal"] = [
+                f"{name}: {count} rows "
+                + ("were refused" if name.endswith(REFUSED_SUFFIX) else "wait: start the server once")
+                for name, count in waiting_rows(settings.data_dir / "journal").items()
+            ]
+            return report
         finally:
             await events.close()
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
 from collections.abc import AsyncGenerator, Sequence
@@ -192,6 +193,14 @@ class World:
     async def count(self) -> int:
         """Events by plain count(), without FINAL."""
         return int((await self.rows("SELECT count() FROM events WHERE team_id = TEAM"))[0][0])
+
+    async def counts(self, events: int) -> None:
+        """Wait until ClickHouse, which may have failed to take them once, has so many events."""
+        for _ in range(200):
+            if await self.count() == events:
+                return
+            await asyncio.sleep(0.02)
+        assert await self.count() == events
 
     def own_uuid(self, distinct_id: str) -> str:
         return str(ids.person_uuid(self.team_id, distinct_id))

@@ -128,7 +128,7 @@ class SeenEvents:
                 "distinct_ids": sorted({event.distinct_id for event in asked}),
                 "uuids": [event.uuid.hex() for event in asked],
             }
-            rows = await self._events.rows(_STORED, parameters)
+            rows = await self._events.rows(_STORED, parameters, settled=False)
             found.update((team_id, bytes.fromhex(row[0])) for row in rows)
         return found
 
@@ -156,7 +156,7 @@ class SeenEvents:
         now_us = self._clock.now_us()
         started_us = self.covered_since_us
         window_us = now_us - self._window_us
-        total, young = (await self._events.rows(_COUNTS, {"window_us": window_us}))[0]
+        total, young = (await self._events.rows(_COUNTS, {"window_us": window_us}, settled=False))[0]
         if total <= self._part_max * GENERATIONS // 2:
             since_us = -(1 << 53)
         elif young <= self._part_max * (GENERATIONS - 1):
@@ -165,7 +165,7 @@ class SeenEvents:
             log("capture").warning("Too many events in the window: older ones are looked up", events=young)
             return
         rest = b""
-        async for block in self._events.stream(_UUIDS, {"since_us": max(since_us, 0)}, fmt="RowBinary"):
+        async for block in self._events.stream(_UUIDS, {"since_us": max(since_us, 0)}, fmt="RowBinary", settled=False):
             body = rest + block
             whole = len(body) // 16 * 16
             for start in range(0, whole, SLICE_BYTES):

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from hedgerow.core.storage.events import EventStore
     from hedgerow.core.storage.metadata import Metadata
 
+BATCH_BYTES: Final = 16 << 20
+"""Lines that `deliver_together` puts into one insert, unless a single delivery is longer."""
 REPLAY_ROWS: Final = 100
 """Outbox rows read at once at a replay."""
 
@@ -53,6 +55,8 @@ class Outbox:
         self._metadata = metadata
         self._events = events
         self._owed: dict[str, Delivery] = {}
+        self._left_of: dict[int, int] = {}
+        """Commit → how many of its deliveries are owed."""
         self._delivered: list[int] = []
         self.is_unsure = True
         """SQL may hold outbox rows that this process does not know: `replay` looks."""
@@ -92,6 +96,7 @@ class Outbox:
         """Owe these deliveries, now that they are committed."""
         for delivery in deliveries:
             self._owed[delivery.token] = delivery
+            self._left_of[delivery.version] = self._left_of.get(delivery.version, 0) + 1
 
     # -- ClickHouse --------------------------------------------------------------------------------------------------
 
@@ -104,9 +109,44 @@ class Outbox:
                 await self._events.insert(delivery.table, delivery.lines, token=delivery.token)
             except StoreError as error:
                 await self._refused(delivery.token, delivery.table, error)
-            self._owed.pop(delivery.token, None)
-            if not any(other.version == delivery.version for other in self._owed.values()):
-                self._delivered.append(delivery.version)
+            if delivery.token in self._owed:  # else somebody else delivered it meanwhile
+                self._delivered_one(delivery)
+
+    async def deliver_together(self) -> None:
+        """Insert all that is owed, one insert a table for many commits. Raises `StoreUnavailable`; the rest stays owed.
+
+        The token names the first and the last delivery, because the same token must always mean the same rows. Rows
+        that were inserted and are sent again, alone, by another process are harmless: they carry versions.
+        """
+        by_table: dict[str, list[Delivery]] = {}
+        for delivery in self._owed.values():
+            by_table.setdefault(delivery.table, []).append(delivery)
+        for table, deliveries in by_table.items():
+            for batch in _batches(deliveries):
+                await self._deliver_batch(table, batch)
+
+    async def _deliver_batch(self, table: str, batch: Sequence[Delivery]) -> None:
+        if len(batch) == 1:
+            await self.deliver(batch)
+            return
+        token = f"{batch[0].token}-to-{batch[-1].token}"
+        try:
+            await self._events.insert(table, b"".join(delivery.lines for delivery in batch), token=token)
+        except StoreError:
+            await self.deliver(batch)
+            return
+        for delivery in batch:
+            if delivery.token in self._owed:
+                self._delivered_one(delivery)
+
+    def _delivered_one(self, delivery: Delivery) -> None:
+        self._owed.pop(delivery.token, None)
+        left = self._left_of[delivery.version] - 1
+        if left:
+            self._left_of[delivery.version] = left
+        else:
+            del self._left_of[delivery.version]
+            self._delivered.append(delivery.version)
 
     async def sweep(self) -> None:
         """Delete delivered rows in a transaction of their own, for when nothing else commits."""
@@ -149,3 +189,16 @@ class Outbox:
         log("people").error("ClickHouse refused rows of the outbox", table=table, error=str(error))
         async with self._metadata.connection() as connection:
             await sql.execute(connection, _REFUSE, {"token": token, "refusal": str(error)})
+
+
+def _batches(deliveries: Sequence[Delivery]) -> Iterable[list[Delivery]]:
+    batch: list[Delivery] = []
+    size = 0
+    for delivery in deliveries:
+        if batch and size + len(delivery.lines) > BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+        batch.append(delivery)
+        size += len(delivery.lines)
+    if batch:
+        yield batch

@@ -251,7 +251,7 @@ class Queries:
         if ticket is None:
             return Progress()
         try:
-            rows = await self.events.rows(_PROGRESS, {"mark": f"/* {ticket.tag} */"})
+            rows = await self.events.rows(_PROGRESS, {"mark": f"/* {ticket.tag} */"}, settled=False)
         except (StoreError, StoreUnavailable):
             return Progress()
         read, size, total, seconds, cpu = rows[0]

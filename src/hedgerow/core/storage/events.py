@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import queue
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -56,6 +56,7 @@ class EventStore:
         self.embedded = settings.embedded
         self._insert_settings: dict[str, object] = {"async_insert": 0, "max_partitions_per_insert_block": 0}
         self._release = release
+        self._before_reading: Callable[[], Awaitable[None]] | None = None
         self._pools: dict[Priority, _Pool] = {
             "interactive": _Pool("query", max(1, settings.query_concurrency), connect),
             "background": _Pool("background", BACKGROUND_THREADS, connect),
@@ -77,6 +78,14 @@ class EventStore:
             raise
         return cls(connect, settings, release)
 
+    def ask_before_reading(self, caught_up: Callable[[], Awaitable[None]] | None) -> None:
+        """Let `caught_up` return before anybody reads or alters: it inserts what was acknowledged and still waits."""
+        self._before_reading = caught_up
+
+    async def _settle(self, settled: bool) -> None:
+        if settled and self._before_reading is not None:
+            await self._before_reading()
+
     async def query(
         self,
         sql: str,
@@ -86,8 +95,13 @@ class EventStore:
         settings: Mapping[str, object] | None = None,
         tag: str | None = None,
         priority: Priority = "interactive",
+        settled: bool = True,
     ) -> bytes:
-        """The whole answer, as the bytes that ClickHouse wrote in `fmt`. `tag` is what `kill` finds it by."""
+        """The whole answer, as the bytes that ClickHouse wrote in `fmt`. `tag` is what `kill` finds it by.
+
+        `settled`: every event that was acknowledged before is in it; without, some of the last quarter second may not be.
+        """
+        await self._settle(settled)
         text = _tagged(sql, tag)
         return await self._pools[priority].run(lambda engine: engine.query(text, parameters or {}, settings or {}, fmt))
 
@@ -98,16 +112,20 @@ class EventStore:
         *,
         settings: Mapping[str, object] | None = None,
         priority: Priority = "background",
+        settled: bool = True,
     ) -> list[list[Any]]:
         """Rows of a small internal question; 64-bit integers as int, moments as text."""
         chosen = {"output_format_json_quote_64bit_integers": 0, **(settings or {})}
-        body = await self.query(sql, parameters, fmt="JSONCompactEachRow", settings=chosen, priority=priority)
+        body = await self.query(
+            sql, parameters, fmt="JSONCompactEachRow", settings=chosen, priority=priority, settled=settled
+        )
         return [_ROWS.decode(line) for line in body.splitlines() if line]
 
     async def command(
         self, sql: str, parameters: Mapping[str, object] | None = None, *, settings: Mapping[str, object] | None = None
     ) -> None:
-        """Run a statement that answers nothing: DDL, ALTER, DELETE, OPTIMIZE."""
+        """Run a statement that answers nothing: DDL, ALTER, DELETE, OPTIMIZE. Acknowledged events are there before."""
+        await self._settle(settled=True)
         await self._pools["background"].run(lambda engine: engine.query(sql, parameters or {}, settings or {}, "Null"))
 
     async def insert(self, table: str, lines: bytes, *, token: str) -> None:
@@ -126,8 +144,10 @@ class EventStore:
         fmt: str,
         settings: Mapping[str, object] | None = None,
         tag: str | None = None,
+        settled: bool = True,
     ) -> AsyncIterator[bytes]:
         """The answer block by block, in constant memory. Closing the iterator early ends the query."""
+        await self._settle(settled)
         text = _tagged(sql, tag)
         loop = asyncio.get_running_loop()
         blocks: asyncio.Queue[bytes | BaseException | None] = asyncio.Queue()
@@ -170,7 +190,7 @@ class EventStore:
 
     async def alive(self) -> None:
         """Answer, or raise StoreUnavailable: for `/_ready`."""
-        await self.query("SELECT 1", fmt="TabSeparated", priority="background")
+        await self.query("SELECT 1", fmt="TabSeparated", priority="background", settled=False)
 
     async def close(self) -> None:
         """Wait for what runs, then let go of the folder or the connections."""

@@ -52,6 +52,8 @@ class Grant(msgspec.Struct, frozen=True):
     scoped_organizations: frozenset[UUID] | None
     expires_at: datetime | None
     last_used_at: datetime | None
+    resource: str | None = None
+    """The path of the one resource that an OAuth token is for; None is the API."""
 
 
 class Credentials:
@@ -76,9 +78,16 @@ class Credentials:
         """Which project this secret key (`phs_…`) belongs to; the one before a rotation counts until it is deleted."""
         return await self._grant(self._secrets, ProjectSecretToken, secret)
 
-    async def oauth_token(self, secret: str) -> Grant | None:
-        """Who granted this OAuth token (`pha_…`). May have expired: look at `expires_at`."""
-        return await self._grant(self._oauth, OAuthAccessToken, secret)
+    async def oauth_token(self, secret: str, *, resource: str | None = None) -> Grant | None:
+        """Who granted this OAuth token (`pha_…`). May have expired: look at `expires_at`.
+
+        A token that was issued for one resource, such as `/mcp`, is found by that resource alone, one that was issued
+        for the API by None (RFC 8707, gateway §6.7).
+        """
+        if not secret.startswith("pha_"):
+            return None
+        grant = await self._grant(self._oauth, OAuthAccessToken, secret)
+        return grant if grant is not None and grant.resource == resource else None
 
     async def session(self, secret: str) -> Grant | None:
         """Who signed in with this session cookie, unless it has expired."""
@@ -137,7 +146,7 @@ class Credentials:
             user = key and await signed_user(session, key.user_id)
         if key is None or user is None:
             return None
-        return _limited(key, user, key_id=key.id, expires_at=None, scopes=key.scopes or [EVERYTHING])
+        return _limited(key, user, key_id=key.id, expires_at=None, scopes=key.scopes or [EVERYTHING], resource=None)
 
     async def _load_oauth(self, secret_digest: str) -> Grant | None:
         async with self._metadata.read() as session:
@@ -145,7 +154,9 @@ class Credentials:
             user = token and await signed_user(session, token.user_id)
         if token is None or user is None:
             return None
-        return _limited(token, user, key_id=None, expires_at=token.expires_at, scopes=token.scopes)
+        return _limited(
+            token, user, key_id=None, expires_at=token.expires_at, scopes=token.scopes, resource=token.resource
+        )
 
     async def _load_secret(self, secret_digest: str) -> Grant | None:
         async with self._metadata.read() as session:
@@ -192,6 +203,7 @@ def _limited(
     key_id: str | None,
     expires_at: datetime | None,
     scopes: list[str],
+    resource: str | None,
 ) -> Grant:
     organizations = row.scoped_organizations
     return Grant(
@@ -204,4 +216,5 @@ def _limited(
         scoped_organizations=frozenset(map(UUID, organizations)) if organizations else None,
         expires_at=expires_at,
         last_used_at=row.last_used_at,
+        resource=resource,
     )

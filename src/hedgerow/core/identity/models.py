@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Boolean, ForeignKey, Index, SmallInteger, String, Uuid
+from sqlalchemy import Boolean, ForeignKey, Index, LargeBinary, SmallInteger, String, Text, Uuid
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hedgerow.core.storage.tables import Base, Json, RowId, Timestamp
@@ -138,6 +138,67 @@ class PersonalAPIKey(Base):
     last_rolled_at: Mapped[datetime | None] = mapped_column(Timestamp)
 
 
+class OAuthApplication(Base):
+    """A program that users can let in (gateway §6.5). `client_id` is how it calls itself: a word of ours, or a URL."""
+
+    __tablename__ = "oauth_applications"
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    client_id: Mapped[str] = mapped_column(String(1000), unique=True)
+    kind: Mapped[str] = mapped_column(String(10))
+    """`built-in`, `registered` (by the operator), `dynamic` (it registered itself), `document` (read from its URL)."""
+    name: Mapped[str] = mapped_column(String(255))
+    redirect_uris: Mapped[list[str]] = mapped_column(Json)
+    grant_types: Mapped[list[str]] = mapped_column(Json)
+    auth_method: Mapped[str] = mapped_column(String(32))
+    """How it proves itself at the token endpoint: `none`, `client_secret_post`, `private_key_jwt`."""
+    secret_digest: Mapped[str | None] = mapped_column(String(64))
+    public_keys: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    """The JSON Web Key Set of `private_key_jwt`."""
+    scopes: Mapped[list[str] | None] = mapped_column(Json)
+    """The most that it may ask for; null is everything."""
+    logo: Mapped[bytes | None] = mapped_column(LargeBinary)
+    logo_type: Mapped[str | None] = mapped_column(String(32))
+    created_at: Mapped[datetime] = mapped_column(Timestamp)
+    fresh_until: Mapped[datetime | None] = mapped_column(Timestamp)
+    """When a document has to be read again."""
+
+
+class OAuthGrant(Base):
+    """One consent: what a user let an application do, and where. Every code and token of it goes when it goes."""
+
+    __tablename__ = "oauth_grants"
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    application_id: Mapped[UUID] = mapped_column(ForeignKey("oauth_applications.id", ondelete="CASCADE"), index=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    scopes: Mapped[list[str]] = mapped_column(Json)
+    scoped_teams: Mapped[list[int] | None] = mapped_column(Json)
+    scoped_organizations: Mapped[list[str] | None] = mapped_column(Json)
+    resource: Mapped[str | None] = mapped_column(String(300))
+    """The path of the one resource that its tokens are for; null is the API."""
+    created_at: Mapped[datetime] = mapped_column(Timestamp)
+
+    __table_args__ = (Index("oauth_grants_by_user", "user_id", "application_id"),)
+
+
+class OAuthCode(Base):
+    """An authorization code. It stays when it was used, so that a second use is noticed (RFC 9700 §2.1.1)."""
+
+    __tablename__ = "oauth_codes"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    grant_id: Mapped[UUID] = mapped_column(ForeignKey("oauth_grants.id", ondelete="CASCADE"), index=True)
+    redirect_uri: Mapped[str] = mapped_column(Text)
+    redirect_uri_said: Mapped[bool] = mapped_column(Boolean)
+    """Whether the application named it, or has only one; if so it must name it again."""
+    code_challenge: Mapped[str] = mapped_column(String(128))
+    nonce: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(Timestamp)
+    expires_at: Mapped[datetime] = mapped_column(Timestamp, index=True)
+    used_at: Mapped[datetime | None] = mapped_column(Timestamp)
+
+
 class OAuthAccessToken(Base):
     """A token `pha_` that a user granted to an application, with the same limits as a personal key."""
 
@@ -145,14 +206,32 @@ class OAuthAccessToken(Base):
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    grant_id: Mapped[UUID | None] = mapped_column(ForeignKey("oauth_grants.id", ondelete="CASCADE"), index=True)
     digest: Mapped[str] = mapped_column(String(64), unique=True)
-    client_name: Mapped[str] = mapped_column(String(200))
+    client_name: Mapped[str] = mapped_column(String(255))
     scopes: Mapped[list[str]] = mapped_column(Json)
     scoped_teams: Mapped[list[int] | None] = mapped_column(Json)
     scoped_organizations: Mapped[list[str] | None] = mapped_column(Json)
+    resource: Mapped[str | None] = mapped_column(String(300))
+    """The path of the one resource that it is for (RFC 8707); null is the API."""
     created_at: Mapped[datetime] = mapped_column(Timestamp)
     expires_at: Mapped[datetime] = mapped_column(Timestamp)
     last_used_at: Mapped[datetime | None] = mapped_column(Timestamp)
+
+
+class OAuthRefreshToken(Base):
+    """A token `phr_`. One that was replaced stays until it would have expired: whoever shows it again stole it, or was robbed."""
+
+    __tablename__ = "oauth_refresh_tokens"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    grant_id: Mapped[UUID] = mapped_column(ForeignKey("oauth_grants.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime] = mapped_column(Timestamp)
+    expires_at: Mapped[datetime] = mapped_column(Timestamp)
+    replaced_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    salt: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """What its successors were made from, together with itself; gone as soon as the successor was used."""
+    successor_digest: Mapped[str | None] = mapped_column(String(64), index=True)
 
 
 class UserSession(Base):

@@ -84,6 +84,10 @@ def _columns(resolver: Resolver, node: ast.ColumnsExpr) -> Iterator[Output]:
         for each in node.columns:
             yield from _outputs(resolver, each)
         return
+    if node.all_columns and len(resolver.scope.sources) > 1:
+        raise QueryError(
+            "Cannot use '*' EXCLUDE or REPLACE when there are multiple tables in the query", node.start, node.end
+        )
     pattern = None
     if node.regex is not None:
         try:

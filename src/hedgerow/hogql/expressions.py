@@ -284,7 +284,7 @@ def type_cast(resolver: Resolver, node: ast.TypeCast | ast.TryCast) -> Any:
 
 def window_function(resolver: Resolver, node: ast.WindowFunction) -> Any:
     function = known(node)
-    if function.kind == "function":
+    if function.kind == "function" or function.pieces is not None:
         raise QueryError(f"'{node.name}' is not a window function", node.start, node.end)
     params, args = ([*node.exprs], node.args) if node.args else (None, node.exprs)
     lowered: list[Any] = [resolver.expr(arg) for arg in args if not (isinstance(arg, ast.Field) and arg.chain == ["*"])]

@@ -100,6 +100,8 @@ class Expressions(Values):
         return self.value(node.value)
 
     def _column(self, node: Column) -> str:
+        if not node.table:  # a column of the set that ORDER BY sorts
+            return quoted(node.name)
         return f"{node.table}.{quoted(node.name)}"
 
     def _name(self, node: Name) -> str:

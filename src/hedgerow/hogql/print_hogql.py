@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from hedgerow.hogql import ast
+from hedgerow.hogql.keywords import KEYWORDS, NAMES
 
 _BARE = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*\Z")
 _ARITHMETIC = {"+": "plus", "-": "minus", "*": "multiply", "/": "divide", "%": "modulo"}
@@ -28,6 +29,12 @@ _COMPARE = {
     "global in": "globalIn",
     "global not in": "globalNotIn",
 }
+#: Words that mean something else, or nothing, where a bare name of that spelling would stand.
+_NEVER_BARE = frozenset(
+    {word for word, kind in KEYWORDS.items() if kind not in NAMES}
+    | {"ARRAY", "COLUMNS", "DISTINCT", "FROM", "NOT", "TRUE", "FALSE"}
+)
+_BARE_BEFORE_PARENTHESIS = frozenset({"ARRAY", "NOT", "TRUE", "FALSE"})
 _ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0", "\b": "\\b", "\f": "\\f"}
 _ESCAPED = str.maketrans(_ESCAPES)
 
@@ -43,9 +50,14 @@ def print_hogql(node: ast.Node) -> str:
 
 def quoted(name: str) -> str:
     """A name as HogQL writes it: bare where it can be."""
-    if _BARE.match(name) or name == "*":
+    if (_BARE.match(name) and name.upper() not in _NEVER_BARE) or name == "*":
         return name
     return "`" + name.replace("\\", "\\\\").replace("`", "``") + "`"
+
+
+def _called(name: str) -> str:
+    """The name of a function, which the parenthesis behind it makes plainer."""
+    return name if name.upper() in _BARE_BEFORE_PARENTHESIS else quoted(name)
 
 
 def _expr(node: Any, indent: int) -> str:
@@ -55,8 +67,21 @@ def _expr(node: Any, indent: int) -> str:
     return printer(node, indent)
 
 
+def _operand(node: Any, indent: int) -> str:
+    """An expression beside an operator of the printed form: in parentheses unless it holds together by itself."""
+    text = _expr(node, indent)
+    loose = not isinstance(node, _HOLDS) or (
+        isinstance(node, ast.CompareOperation) and node.op in {"in cohort", "not in cohort"}
+    )
+    return f"({text})" if loose else text
+
+
 def _list(nodes: Any, indent: int) -> str:
-    return ", ".join(_expr(each, indent) for each in nodes)
+    texts = [_expr(each, indent) for each in nodes]
+    for place, each in enumerate(nodes):
+        if place and isinstance(each, ast.Lambda) and len(each.args) == 1:  # `a, x -> b` is one lambda of two arguments
+            texts[place] = f"({texts[place]})"
+    return ", ".join(texts)
 
 
 def _value(value: Any) -> str:
@@ -90,12 +115,13 @@ def _field(node: ast.Field, _indent: int) -> str:
 
 
 def _call(node: ast.Call, indent: int) -> str:
+    if node.within_group:
+        order = _list(node.within_group, indent)
+        return f"{_called(node.name)}({_list(node.params or [], indent)}) WITHIN GROUP (ORDER BY {order})"
     params = "" if node.params is None else f"({_list(node.params, indent)})"
     distinct = "DISTINCT " if node.distinct else ""
     order = f" ORDER BY {_list(node.order_by, indent)}" if node.order_by else ""
-    text = f"{quoted(node.name)}{params}({distinct}{_list(node.args, indent)}{order})"
-    if node.within_group:
-        text += f" WITHIN GROUP (ORDER BY {_list(node.within_group, indent)})"
+    text = f"{_called(node.name)}{params}({distinct}{_list(node.args, indent)}{order})"
     if node.filter_expr is not None:
         text += f" FILTER (WHERE {_expr(node.filter_expr, indent)})"
     return text
@@ -113,6 +139,7 @@ def _compare(node: ast.CompareOperation, indent: int) -> str:
     if name is not None:
         return f"{name}({left}, {right})"
     if node.op in {"in cohort", "not in cohort"}:
+        left, right = _operand(node.left, indent), _operand(node.right, indent)
         return f"{left} {node.op.upper()} {right}"
     pattern = f"concat('(?i)', {right})" if node.op.endswith("*") else right
     match = f"match({left}, {pattern})"
@@ -120,12 +147,13 @@ def _compare(node: ast.CompareOperation, indent: int) -> str:
 
 
 def _distinct_from(node: ast.IsDistinctFrom, indent: int) -> str:
-    return f"{_expr(node.left, indent)} IS {'NOT ' if node.negated else ''}DISTINCT FROM {_expr(node.right, indent)}"
+    word = "IS NOT DISTINCT FROM" if node.negated else "IS DISTINCT FROM"
+    return f"{_operand(node.left, indent)} {word} {_operand(node.right, indent)}"
 
 
 def _between(node: ast.BetweenExpr, indent: int) -> str:
     word = "NOT BETWEEN" if node.negated else "BETWEEN"
-    return f"{_expr(node.expr, indent)} {word} {_expr(node.low, indent)} AND {_expr(node.high, indent)}"
+    return f"{_operand(node.expr, indent)} {word} {_operand(node.low, indent)} AND {_operand(node.high, indent)}"
 
 
 def _joined(name: str) -> Callable[[Any, int], str]:
@@ -133,12 +161,15 @@ def _joined(name: str) -> Callable[[Any, int], str]:
 
 
 def _alias(node: ast.Alias, indent: int) -> str:
-    return _expr(node.expr, indent) if node.hidden else f"{_expr(node.expr, indent)} AS {quoted(node.alias)}"
+    if node.hidden:
+        return _expr(node.expr, indent)
+    name = "`team_id`" if node.alias.lower() == "team_id" else quoted(node.alias)
+    return f"{_operand(node.expr, indent)} AS {name}"
 
 
 def _lambda(node: ast.Lambda, indent: int) -> str:
     args = quoted(node.args[0]) if len(node.args) == 1 else "(" + ", ".join(map(quoted, node.args)) + ")"
-    return f"{args} -> {_expr(node.expr, indent)}"
+    return f"{args} -> {_operand(node.expr, indent)}"
 
 
 def _dict(node: ast.Dict, indent: int) -> str:
@@ -146,18 +177,18 @@ def _dict(node: ast.Dict, indent: int) -> str:
 
 
 def _array_access(node: ast.ArrayAccess, indent: int) -> str:
-    return f"{_expr(node.array, indent)}{'?.' if node.nullish else ''}[{_expr(node.property, indent)}]"
+    return f"{_operand(node.array, indent)}{'?.' if node.nullish else ''}[{_expr(node.property, indent)}]"
 
 
 def _array_slice(node: ast.ArraySlice, indent: int) -> str:
     start = "" if node.start_expr is None else _expr(node.start_expr, indent)
     end = "" if node.end_expr is None else _expr(node.end_expr, indent)
-    return f"{_expr(node.array, indent)}[{start}:{end}]"
+    return f"{_operand(node.array, indent)}[{start}:{end}]"
 
 
 def _tuple_access(node: ast.TupleAccess, indent: int) -> str:
     value = _expr(node.tuple, indent)
-    if not isinstance(node.tuple, ast.Field | ast.Call | ast.Tuple | ast.TupleAccess):
+    if not isinstance(node.tuple, ast.Field | ast.Call | ast.Tuple | ast.TupleAccess | ast.ArrayAccess):
         value = f"({value})"
     return f"{value}{'?.' if node.nullish else '.'}{node.index}"
 
@@ -167,7 +198,7 @@ def _cast(word: str) -> Callable[[Any, int], str]:
 
 
 def _window_function(node: ast.WindowFunction, indent: int) -> str:
-    text = f"{quoted(node.name)}({_list(node.exprs, indent)})"
+    text = f"{_called(node.name)}({_list(node.exprs, indent)})"
     if node.args:
         text += f"({_list(node.args, indent)})"
     if node.filter_expr is not None:
@@ -201,8 +232,16 @@ def _bound(node: ast.WindowFrameExpr, indent: int) -> str:
 
 
 def _order(node: ast.OrderExpr, indent: int) -> str:
-    nulls = "" if node.nulls is None else f" NULLS {node.nulls}"
-    return f"{_expr(node.expr, indent)} {node.order}{nulls}"
+    text = f"{_operand(node.expr, indent)} {node.order}"
+    if node.nulls is not None:
+        text += f" NULLS {node.nulls}"
+    fill = node.with_fill
+    if fill is not None:
+        text += " WITH FILL"
+        for word, value in (("FROM", fill.from_value), ("TO", fill.to_value), ("STEP", fill.step_value)):
+            if value is not None:
+                text += f" {word} {_operand(value, indent)}"
+    return text
 
 
 def _tag(node: ast.HogQLXTag, indent: int) -> str:
@@ -213,9 +252,9 @@ def _tag(node: ast.HogQLXTag, indent: int) -> str:
         if isinstance(value, list):
             children = "".join(f"{{{_expr(each, indent)}}}" for each in value)
         else:
-            parts.append(f" {quoted(attribute.name)}={{{_expr(value, indent)}}}")
-    head = f"<{quoted(node.kind)}{''.join(parts)}"
-    return f"{head}>{children}</{quoted(node.kind)}>" if children else f"{head} />"
+            parts.append(f" {attribute.name}={{{_expr(value, indent)}}}")
+    head = f"<{node.kind}{''.join(parts)}"
+    return f"{head}>{children}</{node.kind}>" if children else f"{head} />"
 
 
 def _columns(node: ast.ColumnsExpr, indent: int) -> str:
@@ -226,16 +265,53 @@ def _columns(node: ast.ColumnsExpr, indent: int) -> str:
     else:
         text = f"COLUMNS({_list(node.columns or [], indent)})"
     if node.exclude:
-        text += f" EXCLUDE ({', '.join(map(quoted, node.exclude))})"
+        text += f" EXCLUDE ({', '.join(_dotted(name) for name in node.exclude)})"
     if node.replace:
-        text += f" REPLACE ({', '.join(f'{_expr(v, indent)} AS {quoted(k)}' for k, v in node.replace.items())})"
+        replaced = [f"{_operand(value, indent)} AS {quoted(name)}" for name, value in node.replace.items()]
+        text = f"({text} REPLACE ({', '.join(replaced)}))"
     return text
+
+
+def _dotted(name: str) -> str:
+    return ".".join(map(quoted, name.split(".")))
+
+
+def _expr_call(node: ast.ExprCall, indent: int) -> str:
+    """A callee that would be read as the name of a function stands in parentheses."""
+    return f"({_expr(node.expr, indent)})({_list(node.args, indent)})"
 
 
 def _query(node: Any, indent: int) -> str:
     from hedgerow.hogql.print_hogql_select import print_inner
 
     return print_inner(node, indent)
+
+
+_HOLDS = (
+    ast.Field,
+    ast.Constant,
+    ast.ArithmeticOperation,
+    ast.CompareOperation,
+    ast.And,
+    ast.Or,
+    ast.Not,
+    ast.Array,
+    ast.Tuple,
+    ast.Dict,
+    ast.ArrayAccess,
+    ast.ArraySlice,
+    ast.TupleAccess,
+    ast.TypeCast,
+    ast.TryCast,
+    ast.Call,
+    ast.WindowFunction,
+    ast.HogQLXTag,
+    ast.PositionalRef,
+    ast.Placeholder,
+    ast.SelectQuery,
+    ast.SelectSetQuery,
+)
+"""Nodes whose printed form is one operand: a call, a literal, a name, something in brackets."""
 
 
 _PRINTERS: dict[type[Any], Callable[[Any, int], str]] = {
@@ -265,8 +341,8 @@ _PRINTERS: dict[type[Any], Callable[[Any, int], str]] = {
     ast.ColumnsExpr: _columns,
     ast.SpreadExpr: lambda node, indent: f"*{_expr(node.expr, indent)}",
     ast.PositionalRef: lambda node, _indent: f"#{node.index}",
-    ast.NamedArgument: lambda node, indent: f"{quoted(node.name)} := {_expr(node.value, indent)}",
-    ast.ExprCall: lambda node, indent: f"{_expr(node.expr, indent)}({_list(node.args, indent)})",
+    ast.NamedArgument: lambda node, indent: f"{quoted(node.name)} := {_operand(node.value, indent)}",
+    ast.ExprCall: _expr_call,
     ast.Placeholder: lambda node, indent: f"{{{_expr(node.expr, indent)}}}",
     ast.GroupingSet: _joined(""),
     ast.SelectQuery: _query,

@@ -59,22 +59,11 @@ def _set(resolver: Resolver, query: ast.SelectSetQuery, parent: Scope | None) ->
     scope.sources.append(QuerySource(lowered, "", ""))
     resolver.scope = scope
     if query.order_by:
-        lowered.order_by = [_set_order(resolver, lowered, each) for each in query.order_by]
+        lowered.order_by = [resolver.order(each) for each in query.order_by]
     _no_percent(query)
     lowered.limit = resolver.maybe(query.limit)
     lowered.offset = resolver.maybe(query.offset)
     return lowered
-
-
-def _set_order(resolver: Resolver, lowered: SelectSet, node: ast.OrderExpr) -> ast.OrderExpr:
-    """ORDER BY of a set names its columns."""
-    expr = node.expr
-    if isinstance(expr, ast.Field) and len(expr.chain) == 1:
-        for output in lowered.outputs:
-            if output.name == expr.chain[0]:
-                named = Name(name=output.sql, type=output.type)
-                return ast.OrderExpr(expr=named, order=node.order, nulls=node.nulls)
-    return resolver.order(node)
 
 
 def _no_percent(query: ast.SelectQuery | ast.SelectSetQuery) -> None:

@@ -142,6 +142,10 @@ def test_every_deliberate_difference_is_one(oracle: Oracle) -> None:
         "a SELECT as an argument": ("expr", "f(select (a))"),
         "operators as names": ("expr", "(select in a from t)"),
         "a comma that ends a row of VALUES": ("select", "select a from (values (1,))"),
+        "a second alias of a table": ("select", "select a from t u v"),
+        "FORMAT behind a table": ("select", "select a from t format csv"),
+        "WITH ROLLUP and WITH CUBE without a plain list of keys": ("select", "select a group by all with cube"),
+        "DISTINCT in f(…)(DISTINCT …) OVER": ("expr", "f(1)(distinct a) over w"),
         "a number of 400 digits": ("expr", "1" * 401),
     }
     assert set(texts) == {known.name for known in DELIBERATE}

@@ -37,6 +37,8 @@ class Calls(Clauses):
             params, group = group.args, self._group()
         condition = self._filter()
         if self.kinds[self.pos] == "OVER" and group.order_by is None and (params is not None or not group.distinct):
+            if group.distinct:
+                raise self.unsupported(f"DISTINCT is not supported in '{name}(…) OVER'", start)
             return self._over(name, params, group.args, condition, start)
         return ast.Call(
             name, group.args, params, group.distinct, group.order_by, condition, start=start, end=self.end()

@@ -63,13 +63,19 @@ class SelectClauses(Sources):
             raise self.unsupported("Unsupported: SelectStmt.sampleClause()", self.starts[place])
 
     def group_by(self, query: ast.SelectQuery) -> None:
-        """`GROUP BY …`, `WITH CUBE`, `WITH ROLLUP`, `WITH TOTALS`."""
+        """`GROUP BY …`, `WITH CUBE`, `WITH ROLLUP`, `WITH TOTALS`.
+
+        Totals are read and dropped, as PostHog does: they would stand beside the rows, where an answer has no place for them.
+        """
         if self.accept("GROUP"):
             self.expect("BY")
             self._group_by_list(query)
         if self.kinds[self.pos] == "WITH" and self.kinds[self.pos + 1] in _GROUPED_BY:
-            query.group_by_mode = query.group_by_mode or _GROUPED_BY[self.kinds[self.pos + 1]]
+            start, word = self.starts[self.pos], self.kinds[self.pos + 1]
             self.pos += 2
+            if query.group_by is None or query.group_by_mode is not None:
+                raise self.unsupported(f"WITH {word} needs a plain list in GROUP BY", start)
+            query.group_by_mode = _GROUPED_BY[word]
         if self.at("WITH", "TOTALS"):
             self.pos += 2
 

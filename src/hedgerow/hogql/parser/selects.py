@@ -110,6 +110,8 @@ class Selects(SelectClauses):
         query.order_by = order_by
         if isinstance(query, ast.SelectQuery):
             query.interpolate = interpolate
+        elif interpolate is not None:
+            raise self.unsupported("INTERPOLATE behind a set of queries is not supported", place)
 
     # --- WITH -------------------------------------------------------------------------------------------------------
 

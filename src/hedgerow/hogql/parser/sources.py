@@ -174,6 +174,9 @@ class Sources(Operands):
         while True:
             kind = self.kinds[self.pos]
             if kind == "AS" or kind in TABLE_ALIASES:
+                self._refuse_format()
+                if node.alias is not None:
+                    raise SyntaxError_("A table has one alias", self.starts[self.pos], self.ends[self.pos])
                 self.pos += kind == "AS"
                 position = self.pos
                 node.alias = self.name()
@@ -196,6 +199,12 @@ class Sources(Operands):
             node.sample = self._sample()
         node.end = self.end()
         return node
+
+    def _refuse_format(self) -> None:
+        """`FORMAT CSV` is no alias: the request says how an answer is written, not the query."""
+        kinds, place = self.kinds, self.pos
+        if kinds[place] == "IDENT" and kinds[place + 1] == "IDENT" and self.word(place).upper() == "FORMAT":
+            raise self.unsupported("FORMAT is not supported", self.starts[place])
 
     def _parenthesis_source(self) -> ast.Node:
         """`(SELECT …)`, `(VALUES …)`, or joins in parentheses."""

@@ -26,6 +26,7 @@ def calls(node: ast.Call, resolver: Resolver) -> Any:
     """The call in ClickHouse's words. Its arguments are lowered already."""
     operator = COMPARISONS.get(node.name)
     if operator is not None:
+        _plain(node)
         if len(node.args) != 2:
             raise QueryError(f"Comparison '{node.name}' requires exactly two arguments", node.start, node.end)
         return compare(operator, node.args[0], node.args[1], resolver)
@@ -33,6 +34,8 @@ def calls(node: ast.Call, resolver: Resolver) -> Any:
     check_counts(node, function, node.args, node.params)
     if node.within_group or node.order_by:
         raise NotSupported(f"ORDER BY inside of '{node.name}' is not supported", node.start, node.end)
+    if function.kind == "function":
+        _plain(node)
     if function.kind == "window":
         raise QueryError(f"'{node.name}' can only be used with OVER", node.start, node.end)
     if function.rule is not None:
@@ -45,8 +48,6 @@ def calls(node: ast.Call, resolver: Resolver) -> Any:
         if node.distinct or node.filter_expr is not None:
             raise NotSupported(f"'{node.name}' cannot be used with DISTINCT or FILTER", node.start, node.end)
         return Template(pieces=function.pieces, args=node.args, type=kind)
-    if node.distinct and function.kind != "aggregate":
-        raise QueryError(f"DISTINCT is not allowed in function '{node.name}'", node.start, node.end)
     return Native(
         name=function.clickhouse or function.name,
         args=node.args,
@@ -55,6 +56,13 @@ def calls(node: ast.Call, resolver: Resolver) -> Any:
         filter_expr=node.filter_expr,
         type=kind,
     )
+
+
+def _plain(node: ast.Call) -> None:
+    """Refuse what only aggregates know."""
+    for word, written in (("DISTINCT", node.distinct), ("FILTER", node.filter_expr is not None)):
+        if written:
+            raise QueryError(f"{word} is not allowed in function '{node.name}'", node.start, node.end)
 
 
 def known(node: ast.Call | ast.WindowFunction) -> Function:

@@ -1,6 +1,7 @@
 """How many rows a query may give (hogql §1): the implicit limit and the highest one.
 
 no LIMIT at the top           LIMIT 100 on it, or on every branch of a set; one row more when it is read by pages
+ORDER BY of a whole set       the implicit limit is the set's: the first hundred of its order
 LIMIT above 50,000            silently 50,000, in every SELECT
 LIMIT that is no constant     min2(50000, it)
 """
@@ -36,6 +37,9 @@ def _with_implicit(query: Any, limit: int) -> Any:
         if query.limit is not None:
             return query
         changed = shallow(query)
+        if query.order_by is not None or query.offset is not None:  # the whole set is sorted, then cut
+            changed.limit = ast.Constant(value=limit)
+            return changed
         changed.initial_select_query = _with_implicit(query.initial_select_query, limit)
         changed.subsequent_select_queries = [
             ast.SelectSetNode(select_query=_with_implicit(each.select_query, limit), set_operator=each.set_operator)

@@ -48,3 +48,29 @@ def fill(project: Project) -> None:
         "purchase", by="bob", at="2026-01-07 09:00:00", properties={"amount": "7.5", "gift": "no", "plan": None}
     )
     project.sends("$pageview", by="anon", at="2026-01-08 10:00:00", properties={"$browser": "Chrome", "plan": ""})
+
+
+def has_noisy_values(project: Project) -> None:
+    """Events of one person whose version holds the values of an earlier visit."""
+    project.schema.properties["person", "$screen_width"] = "Numeric"
+    then = {"$browser": "Chrome", "$os": "Linux", "plan": "pro", "$screen_width": 800}
+    sent: list[tuple[str, dict[str, object]]] = [
+        ("nothing said", {}),
+        ("said in passing", {"$browser": "Safari", "$os": "iOS", "$screen_width": 1024, "$pathname": "/new"}),
+        ("set", {"$set": {"$browser": "Firefox", "$screen_width": 1280.5, "plan": "free"}, "$browser": "Safari"}),
+        ("by another name", {"$os_name": "macOS"}),
+        ("of a server", {"$os": "FreeBSD", "$is_server": True, "$browser": "none"}),
+        ("$exception", {"$browser": "Safari", "$set": {"$os": "iOS"}}),
+    ]
+    for minute, (event, properties) in enumerate(sent):
+        at = f"2026-01-09 10:{minute:02}:00"
+        project.sends(event, by="noisy", at=at, properties=properties, person_properties=then)
+    for mode in ("propertyless", "force_upgrade"):
+        project.sends(
+            mode,
+            by="noisy",
+            at="2026-01-09 11:00:00",
+            properties={"$browser": "Safari"},
+            person_mode=mode,
+            person_properties=None if mode == "propertyless" else then,
+        )

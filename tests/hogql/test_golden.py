@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.hogql.golden_data import fill
+from tests.hogql.golden_data import fill, has_noisy_values
 from tests.hogql.project import Project, fresh_team_id
 
 from hedgerow.core.storage.events import EventStore, StoreError
@@ -101,6 +101,8 @@ def project_with(store: EventStore, options: str) -> Project:
                 project.schema.week_start_day = 1
             case "merged":
                 project.moves("anon", "ann")
+            case "noisy":
+                has_noisy_values(project)
             case "paged":
                 project.paged = True
             case _:

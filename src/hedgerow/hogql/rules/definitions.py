@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hedgerow.hogql.lowered import Property, Template, Wrapped, constant, native, template
 from hedgerow.hogql.rules.properties import read
-from hedgerow.hogql.types import BOOLEAN, DATETIME, FLOAT
+from hedgerow.hogql.types import BOOLEAN, DATETIME, FLOAT, Owner
 
 if TYPE_CHECKING:
     from hedgerow.hogql.resolve import Resolver
@@ -38,13 +38,23 @@ _TITLES = {"Numeric": "Float", "Boolean": "Boolean", "DateTime": "DateTime"}
 def definitions(node: Property, resolver: Resolver) -> Any:
     """The property with the cast of its definition around it; itself when it has none."""
     owner = node.type.owner
-    if len(node.path) != 1 or owner is None:
-        return node
-    kind = resolver.property_type(owner, str(node.path[0]), node.type.group_index)
-    cast = _CASTS.get(kind) if kind is not None else None
-    if cast is None:
+    kind = None if owner is None else _kind(resolver, owner, node.path, node.type.group_index)
+    if owner is None or kind is None:
         return node
     value = read(node)
-    full = cast(value, resolver.zone)
-    remark = f"{owner.capitalize()} property '{node.path[0]}' is of type '{_TITLES[kind or '']}'."
+    full = _CASTS[kind](value, resolver.zone)
+    remark = f"{owner.capitalize()} property '{node.path[0]}' is of type '{_TITLES[kind]}'."
     return Wrapped(bare=value, full=full, why="definition", type=full.type, remark=remark)
+
+
+def cast(resolver: Resolver, owner: Owner, path: list[str | int], value: Any) -> Any:
+    """A value that was read elsewhere, with the cast that the definition of a property at `path` asks for."""
+    kind = _kind(resolver, owner, path, None)
+    return value if kind is None else _CASTS[kind](value, resolver.zone)
+
+
+def _kind(resolver: Resolver, owner: Owner, path: list[str | int], group_index: int | None) -> str | None:
+    if len(path) != 1:
+        return None
+    kind = resolver.property_type(owner, str(path[0]), group_index)
+    return kind if kind in _CASTS else None

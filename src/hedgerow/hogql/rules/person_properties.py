@@ -1,7 +1,8 @@
 """`person.…` on events: the person as they were at the event, or as they are now (hogql §5, §11).
 
 By default `person.properties` are those that the event saw: `person_properties_id` is the key of a row of
-`person_properties_versions`, which holds each state of a person's properties once. The joined modes read `persons`.
+`person_properties_versions`, which holds each state of a person's properties once; noisy values are the event's own
+(`noisy_values`). The joined modes read `persons`.
 """
 
 from __future__ import annotations
@@ -11,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hedgerow.hogql import ast
 from hedgerow.hogql.database import LazyJoin
 from hedgerow.hogql.errors import QueryError
-from hedgerow.hogql.lowered import Template, template
-from hedgerow.hogql.types import PERSON_PROPERTIES
+from hedgerow.hogql.rules.noisy_values import own_value, with_own_values
 
 if TYPE_CHECKING:
     from hedgerow.hogql.resolve import Resolver
@@ -22,7 +22,6 @@ _VERSION = LazyJoin("person_properties_version", "person_properties_versions", "
 _PERSON = LazyJoin("joined_person", "persons", "person_id", "id")
 _JOINED_MODES = frozenset({"disabled", "person_id_override_properties_joined"})
 _ON_EVENT = frozenset({"created_at", "properties"})
-_OR_EMPTY = template("if(empty({0}), char(123, 125), {0})")
 
 
 def person(resolver: Resolver, source: TableSource, rest: Chain, at: ast.Node) -> Any:
@@ -37,9 +36,7 @@ def person(resolver: Resolver, source: TableSource, rest: Chain, at: ast.Node) -
     return source.lazy(_PERSON, at).field(rest, at)
 
 
-def person_properties_on_event(_resolver: Resolver, source: TableSource, rest: Chain, at: ast.Node) -> Any:
+def person_properties_on_event(resolver: Resolver, source: TableSource, rest: Chain, at: ast.Node) -> Any:
     """The person's properties as they were at the event: the whole text, or one of them."""
     found = source.lazy(_VERSION, at).field(["properties", *rest], at)
-    if rest:
-        return found
-    return Template(pieces=_OR_EMPTY, args=[found], type=PERSON_PROPERTIES)
+    return own_value(resolver, source, found, rest) if rest else with_own_values(source, found)

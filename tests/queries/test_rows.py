@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -65,11 +67,11 @@ async def test_rows_beyond_the_limit_are_cut_off(
 
 
 async def test_a_large_answer_comes_in_pieces(events: EventStore) -> None:
-    found = await rows_of(events, "SELECT number, repeat('a\\n', 500) FROM numbers(1000)", 999)
-    parts = found.parts(rewritten=False)
+    found = await rows_of(events, "SELECT number, repeat('a\\n', 500), now() FROM numbers(3000)", 2999)
 
-    assert max(map(len, parts)) < 200_000
-    assert [number for number, _ in values(found)] == list(range(999))
+    for rewritten in (False, True):
+        assert max(map(len, found.parts(rewritten=rewritten))) < 2 << 20
+        assert [number for number, _, _ in values(found, rewritten=rewritten)] == list(range(2999))
 
 
 def test_how_a_column_is_stored_is_not_told() -> None:
@@ -129,6 +131,56 @@ async def test_clickhouse_and_python_write_the_same_moments(events: EventStore, 
     by_clickhouse = await rows_of(events, rewritten)
 
     assert values(by_clickhouse) == values(plain, rewritten=True)
+
+
+@pytest.mark.parametrize(
+    "zone", [*ZONES, "Asia/Kathmandu", "Australia/Lord_Howe", "Africa/Monrovia", "Europe/Amsterdam"]
+)
+async def test_every_moment_is_the_one_that_was_stored(events: EventStore, zone: str) -> None:
+    """Around changes of the clock too, and where offsets are not of whole hours."""
+    sql = (
+        f"SELECT toDateTime64('{{}}', 6, '{zone}') + toIntervalMicrosecond(number * 61000001) AS a, a AS b, toUnixTimestamp64Micro(a),"
+        f" toDateTime(a, '{zone}'), if(number % 7 = 0, NULL, a) FROM numbers(600)"
+    )
+    for start in (
+        "2026-03-28 20:00:00",
+        "2026-10-24 20:00:00",
+        "2026-04-04 10:00:00",
+        "1937-06-30 20:00:00",
+        "1972-01-06 20:00:00",
+    ):
+        found = await rows_of(events, sql.format(start))
+        for a, b, micro, seconds, maybe in values(found, rewritten=True):
+            moment = datetime.fromisoformat(a)
+            assert (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) == micro
+            assert moment.utcoffset() == moment.astimezone(ZoneInfo(zone)).utcoffset()
+            assert a == b == (maybe or a)
+            assert ".000000" not in a
+            if micro >= 0:  # where a DateTime begins
+                assert datetime.fromisoformat(seconds) == moment.replace(microsecond=0)
+
+
+async def test_a_text_that_looks_like_a_moment_stays(events: EventStore) -> None:
+    found = await rows_of(events, "SELECT '2026-01-05T09:00:00.000000Z', toDateTime64('2026-01-05 09:00:00', 6, 'UTC')")
+
+    assert found.cells_to_rewrite == 2
+    assert values(found, rewritten=True) == [["2026-01-05T09:00:00.000000Z", "2026-01-05T09:00:00Z"]]
+
+
+async def test_few_moments_among_many_rows(events: EventStore) -> None:
+    """Rows without a moment to rewrite are not taken apart; the first and the last row may be among the others."""
+    found = await rows_of(
+        events,
+        "SELECT number, toDateTime64('2026-01-05 09:00:00', 6, 'UTC') + toIntervalMillisecond(number * 50), '],\n\t\t['"
+        " FROM numbers(20001)",
+    )
+    rows = values(found, rewritten=True)
+
+    assert [moment for number, moment, _ in rows if number % 20 == 0] == [
+        (datetime(2026, 1, 5, 9, tzinfo=UTC) + timedelta(seconds=n)).strftime("%Y-%m-%dT%H:%M:%SZ") for n in range(1001)
+    ]
+    assert rows[-2][1] == "2026-01-05T09:16:39.950000Z"
+    assert len(rows) == 20_001
 
 
 async def test_a_failed_query_leaves_nothing_for_the_next(events: EventStore) -> None:

@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 from hedgerow.hogql import CompiledQuery, ProjectSchema
-from hedgerow.queries.rows import has_moments, wrapped
+from hedgerow.queries.rows import wrapped
 
 ENTRIES_MAX: Final = 2_000
 TEXT_CHARACTERS_MAX: Final = 16 << 20
 """Of all texts that are kept, together."""
-MANY_ROWS: Final = 500
+MANY_CELLS: Final = 500
 LONG_BYTES: Final = 3_000
 """So much is compiled in a thread: it may take longer than the event loop may stand still."""
 
@@ -113,15 +113,15 @@ class Compiled:
         self.answers = answers
         self.characters = characters
         self.types: list[str] = []
-        """ClickHouse's types of the columns, once it has answered with many rows."""
+        """ClickHouse's types of the columns, once it has answered with many moments."""
         self.wrapped: str | None = None
         """The query with its moments written out, if it has any and that can be said in SQL."""
 
-    def learn(self, names: list[str], types: list[str], count: int) -> None:
-        """Note what a run said about the columns. Few rows are cheaper to rewrite than the larger SQL is to analyse."""
-        if not self.types and count >= MANY_ROWS:
+    def learn(self, names: list[str], types: list[str], cells: int) -> None:
+        """Note that a run left so many moments to rewrite. Few are cheaper so than the larger SQL is to analyse."""
+        if not self.types and cells >= MANY_CELLS:
             self.types = types
-            self.wrapped = wrapped(self.query.sql, names, types) if has_moments(types) else None
+            self.wrapped = wrapped(self.query.sql, names, types)
 
 
 class Compiler:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from litestar import MediaType, Request, Response, delete, get, post
+from litestar import Request, Response, delete, get, post
 from litestar.di import Provide
 from litestar.params import QueryParameter
-from litestar.response import Stream
+from litestar.types import ASGIApp
 
 from hedgerow.core.http import Access, ApiRequest, Caller, FromPath, JSONBody, NamedDependency, Team, needs
 from hedgerow.core.http.limits import LimitClass
 from hedgerow.queries.connected import while_connected
 from hedgerow.queries.errors import QueryRefused
+from hedgerow.queries.pieces import in_pieces
 from hedgerow.queries.registry import kind_of
 from hedgerow.queries.runner import Queries
 from hedgerow.queries.schemas import QueryRequest, UpgradeRequest
@@ -20,8 +21,6 @@ from hedgerow.queries.status import Status
 
 BODY_BYTES_MAX = 4 << 20
 """A text may be `query_max_text_bytes` long; escapes, values and variables come on top."""
-STREAMED_BYTES = 1 << 20
-"""A larger body is sent piece by piece, as it lies."""
 
 
 def _paths(rest: str = "") -> list[str]:
@@ -40,7 +39,7 @@ CHEAP: dict[str, Any] = {"guards": [needs("query:read")]}
 
 async def _answer(
     *, request: ApiRequest, access: Access, caller: Caller, team: Team, queries: Queries, data: QueryRequest
-) -> Response[bytes] | Stream:
+) -> ASGIApp:
     kind, _ = kind_of(data.query)
     if caller.kind == "personal key":
         limit: LimitClass = "hogql" if kind.name == "HogQLQuery" else "query"
@@ -48,9 +47,7 @@ async def _answer(
     key = f"{caller.kind} {caller.grant.digest}"
     size = len(await request.body())
     status, body = await while_connected(request.receive, queries.answer(team, key, data, size))
-    if sum(map(len, body)) < STREAMED_BYTES:
-        return Response(b"".join(body), status_code=status, media_type=MediaType.JSON)
-    return Stream(iter(body), status_code=status, media_type=MediaType.JSON)
+    return in_pieces(status, body)
 
 
 @post(_paths(), **SHARED, **EXPENSIVE)
@@ -62,7 +59,7 @@ async def run_query(
     team: NamedDependency[Team],
     queries: NamedDependency[Queries],
     data: JSONBody[QueryRequest],
-) -> Response[bytes] | Stream:
+) -> ASGIApp:
     """Run a query of any kind."""
     return await _answer(request=request, access=access, caller=caller, team=team, queries=queries, data=data)
 
@@ -77,7 +74,7 @@ async def run_query_of_kind(
     queries: NamedDependency[Queries],
     query_id: FromPath[str],
     data: JSONBody[QueryRequest],
-) -> Response[bytes] | Stream:
+) -> ASGIApp:
     """Run a query whose kind also stands in the path."""
     if data.query.get("kind") != query_id:
         raise QueryRefused(f'The query is not of the kind "{query_id}" that the path names.', attr="query__kind")

@@ -19,12 +19,14 @@ from hedgerow.queries.compiled import Compiled, Compiler
 from hedgerow.queries.errors import ServiceUnavailable, from_hogql, from_store
 from hedgerow.queries.gate import Gate
 from hedgerow.queries.long_lane import SPRINT_SECONDS, LongLane
-from hedgerow.queries.rows import has_moments, read_rows
+from hedgerow.queries.rows import read_rows
 from hedgerow.queries.ticket import Ticket, kill
 from hedgerow.settings import Settings
 
 LARGE_BYTES: Final = 200_000
-"""A larger request or answer is taken apart in a thread."""
+"""A larger request is taken apart in a thread."""
+LARGE_ANSWER_BYTES: Final = 500_000
+"""So is a larger answer, since moments may have to be rewritten, 1 ms for each 1,000."""
 WRAPPING_FAILED: Final = {"UNKNOWN_IDENTIFIER", "AMBIGUOUS_IDENTIFIER", "ILLEGAL_TYPE_OF_ARGUMENT"}
 
 
@@ -124,7 +126,7 @@ class Run:
                 raise from_store(error) from None
             is_wrapped, compiled.wrapped = False, None
             answer = await self.answer(query, rows_.FORMAT)
-        if len(answer) <= LARGE_BYTES:
+        if len(answer) <= LARGE_ANSWER_BYTES:
             return self._answered(compiled, answer, limit, is_wrapped=is_wrapped)
         return await asyncio.to_thread(self._answered, compiled, answer, limit, is_wrapped=is_wrapped)
 
@@ -132,10 +134,10 @@ class Run:
     def _answered(compiled: Compiled, answer: bytes, limit: int | None, *, is_wrapped: bool) -> Answered:
         read = read_rows(answer, limit)
         types = compiled.types if is_wrapped else read.types
-        if not is_wrapped:
-            compiled.learn(read.names, types, read.count)
-        parts = read.parts(rewritten=not is_wrapped and has_moments(types))
-        return Answered(parts, types, has_more=read.has_more)
+        cells = 0 if is_wrapped else read.cells_to_rewrite
+        if cells:
+            compiled.learn(read.names, types, cells)
+        return Answered(read.parts(rewritten=cells > 0), types, has_more=read.has_more)
 
     async def answer(self, query: CompiledQuery, fmt: str, prefix: str = "") -> bytes:
         """What ClickHouse answers in `fmt`; `prefix` may be `EXPLAIN …`. Raises an ApiError."""

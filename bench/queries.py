@@ -1,4 +1,4 @@
-"""HogQL through the endpoint against the same SQL straight in chDB, and property access against the classic expression."""
+"""Property access against the classic expression, and daily users with many overrides against none."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.running import Running, serving
+from bench.running import serving
 from hedgerow.core.storage.events import EventStore
 from hedgerow.settings import Settings
 
@@ -18,12 +18,6 @@ REPEATS = 5
 PERSONS = 100_000
 OVERRIDES = 1_000_000
 TEAM = 1
-SIXTY_LINES = "\n  UNION ALL\n".join(
-    f"SELECT event, count() AS total, count(DISTINCT person_id) AS people,\n       avg(toFloat(properties.total)) AS mean\n"
-    f"  FROM events\n WHERE timestamp >= now() - INTERVAL {n} DAY\n   AND properties.$browser IN ('Chrome', 'Safari')\n"
-    f"   AND event != 'x{n}'\n GROUP BY event\nHAVING total > {n}"
-    for n in range(1, 7)
-)
 
 
 def fill(folder: Path, events: int, *, merged_share: float = 0.0) -> None:
@@ -42,7 +36,7 @@ async def _fill(folder: Path, events: int, merged_share: float) -> None:
         "INSERT INTO events (team_id, uuid, event, timestamp, created_at, distinct_id, person_id, person_mode, person_created_at,"
         " properties, person_properties_id)"
         f" SELECT {TEAM}, generateUUIDv4(number), ['$pageview','$autocapture','order paid'][number % 3 + 1],"
-        f" now() - toIntervalSecond(cityHash64(number) % 7776000), now(), concat('d', toString(p)),"
+        f" now64(3) - toIntervalMillisecond(cityHash64(number) % 7776000000), now(), concat('d', toString(p)),"
         f" reinterpretAsUUID(toUInt128(p + 1)), 'full', now(), {properties}, p + 1"
         f" FROM (SELECT number, cityHash64(number, 7) % {PERSONS} AS p FROM numbers({events}))"
     )
@@ -78,30 +72,34 @@ def properties(sizes: tuple[int, ...] = (3_000_000, 10_000_000)) -> dict[str, An
     """Group by a property through the endpoint, in ms, and how many times faster than the extract expression."""
     figures: dict[str, Any] = {}
     for events in sizes:
-        folder = Path(tempfile.mkdtemp(prefix="hedgerow-bench-props-"))
-        with serving(folder):
-            pass
-        fill(folder, events)
-        sql = {
-            "extract_declared_ms": f"SELECT {EXTRACT.format(column='properties', key='$browser')} AS k, count() FROM events WHERE team_id = {TEAM} GROUP BY k",
-            "extract_other_ms": f"SELECT {EXTRACT.format(column='properties', key='rare')} AS k, count() FROM events WHERE team_id = {TEAM} GROUP BY k",
-        }
-        row = asyncio.run(_straight(folder, sql, repeats=2))
-        with serving(folder) as server:
-            hogql = {
-                "declared_ms": "SELECT properties.$browser AS k, count() FROM events GROUP BY k",
-                "other_ms": "SELECT properties.rare AS k, count() FROM events GROUP BY k",
-                "person_ms": "SELECT person.properties.plan AS k, count() FROM events GROUP BY k",
-                "person_filter_ms": "SELECT count() FROM events WHERE person.properties.plan = 'pro'",
-                "other_filter_ms": "SELECT count() FROM events WHERE properties.rare = '7'",
-            }
-            row |= {name: timed(lambda text=text: server.query(text)) for name, text in hogql.items()}
-        row["declared_times_faster"] = row["extract_declared_ms"] / row["declared_ms"]
-        row["other_times_faster"] = row["extract_other_ms"] / row["other_ms"]
-        row["person_over_event"] = row["person_ms"] / row["other_ms"]
-        row["person_filter_over_event"] = row["person_filter_ms"] / row["other_filter_ms"]
-        figures[f"{events // 1_000_000}M"] = row
+        with tempfile.TemporaryDirectory(prefix="hedgerow-bench-properties-") as folder:
+            figures[f"{events // 1_000_000}M"] = _properties(Path(folder), events)
     return figures
+
+
+def _properties(folder: Path, events: int) -> dict[str, float]:
+    with serving(folder):
+        pass
+    fill(folder, events)
+    sql = {
+        "extract_declared_ms": f"SELECT {EXTRACT.format(column='properties', key='$browser')} AS k, count() FROM events WHERE team_id = {TEAM} GROUP BY k",
+        "extract_other_ms": f"SELECT {EXTRACT.format(column='properties', key='rare')} AS k, count() FROM events WHERE team_id = {TEAM} GROUP BY k",
+    }
+    row = asyncio.run(_straight(folder, sql, repeats=2))
+    hogql = {
+        "declared_ms": "SELECT properties.$browser AS k, count() FROM events GROUP BY k",
+        "other_ms": "SELECT properties.rare AS k, count() FROM events GROUP BY k",
+        "person_ms": "SELECT person.properties.plan AS k, count() FROM events GROUP BY k",
+        "person_filter_ms": "SELECT count() FROM events WHERE person.properties.plan = 'pro'",
+        "other_filter_ms": "SELECT count() FROM events WHERE properties.rare = '7'",
+    }
+    with serving(folder) as server:
+        row |= {name: timed(lambda text=text: server.query(text)) for name, text in hogql.items()}
+    row["declared_times_faster"] = row["extract_declared_ms"] / row["declared_ms"]
+    row["other_times_faster"] = row["extract_other_ms"] / row["other_ms"]
+    row["person_over_event"] = row["person_ms"] / row["other_ms"]
+    row["person_filter_over_event"] = row["person_filter_ms"] / row["other_filter_ms"]
+    return row
 
 
 async def _straight(folder: Path, statements: dict[str, str], repeats: int = REPEATS) -> dict[str, float]:
@@ -125,42 +123,11 @@ def overrides(events: int = 3_000_000) -> dict[str, float]:
     """Daily users with 30 % of the persons merged and a million overrides, against none."""
     times: dict[str, float] = {}
     for name, share in (("dau_without_ms", 0.0), ("dau_with_1m_overrides_ms", 0.3)):
-        folder = Path(tempfile.mkdtemp(prefix="hedgerow-bench-dau-"))
-        with serving(folder):
-            pass
-        fill(folder, events, merged_share=share)
-        with serving(folder) as server:
-            times[name] = timed(lambda server=server: server.query(DAU))
+        with tempfile.TemporaryDirectory(prefix="hedgerow-bench-dau-") as folder:
+            with serving(Path(folder)):
+                pass
+            fill(Path(folder), events, merged_share=share)
+            with serving(Path(folder)) as server:
+                times[name] = timed(lambda server=server: server.query(DAU))
     times["ratio"] = times["dau_with_1m_overrides_ms"] / times["dau_without_ms"]
     return times
-
-
-def endpoint() -> dict[str, float]:
-    """What the endpoint adds to the SQL it runs, in ms: text seen before, a new text each time, a long query."""
-    folder = Path(tempfile.mkdtemp(prefix="hedgerow-bench-endpoint-"))
-    with serving(folder):
-        pass
-    fill(folder, 200_000)
-    short = "SELECT event, count() FROM events GROUP BY event ORDER BY count() DESC LIMIT 10"
-    row: dict[str, float] = {}
-    with serving(folder) as server:
-        row["short_cached_ms"] = timed(lambda: server.query(short), 30)
-        numbers = iter(range(1_000_000))
-        row["short_new_text_ms"] = timed(lambda: server.query(short.replace("10", str(100 + next(numbers)))), 30)
-        row["sixty_lines_cached_ms"] = timed(lambda: server.query(SIXTY_LINES), 10)
-        row["sixty_lines_new_text_ms"] = timed(lambda: server.query(f"{SIXTY_LINES}\n-- {next(numbers)}"), 10)
-        sql = _sql_of(server, {"short": short, "sixty_lines": SIXTY_LINES})
-    straight = asyncio.run(_straight(folder, sql, 30))
-    row["short_straight_ms"], row["sixty_lines_straight_ms"] = straight["short"], straight["sixty_lines"]
-    row["short_cached_adds_ms"] = row["short_cached_ms"] - row["short_straight_ms"]
-    row["sixty_lines_cached_adds_ms"] = row["sixty_lines_cached_ms"] - row["sixty_lines_straight_ms"]
-    row["sixty_lines_new_adds_ms"] = row["sixty_lines_new_text_ms"] - row["sixty_lines_straight_ms"]
-    return row
-
-
-def _sql_of(server: Running, texts: dict[str, str]) -> dict[str, str]:
-    made: dict[str, str] = {}
-    for name, text in texts.items():
-        body = {"query": {"kind": "HogQLQuery", "query": text, "explain": True}, "refresh": "force_blocking"}
-        made[name] = server.post(f"/api/projects/{server.keys['project_id']}/query/", body)["clickhouse"]
-    return made

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from litestar import Litestar, Response, get
 from litestar.datastructures import State
@@ -19,6 +20,7 @@ from hedgerow.core.errors import MetadataUnavailable
 from hedgerow.core.http import Access, ServiceUnavailable, http_layer, open_access, protected
 from hedgerow.core.storage.events import EventStore, StoreUnavailable
 from hedgerow.core.storage.metadata import Metadata
+from hedgerow.gateway import Gateway
 from hedgerow.people.routes import routes as people_routes
 from hedgerow.people.standing import PeopleStanding
 from hedgerow.people.store import People
@@ -52,6 +54,17 @@ class ProjectGroupTypes:
         ]
 
 
+class OwnApplication:
+    """What the gateway calls when a connection leads to this very server: the rooms, without a socket."""
+
+    def __init__(self, app: Any, origin: str) -> None:
+        self._app = app
+        self.host = urlsplit(origin).netloc.encode()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self._app(scope, receive, send)
+
+
 class Hedgerow:
     """One running server: `await Hedgerow.open(settings)`, then an ASGI application, then `await close()`."""
 
@@ -66,6 +79,7 @@ class Hedgerow:
         self.writer: Writer
         self.taxonomy: Taxonomy
         self.queries: Queries
+        self.gateway: Gateway
         self.standing: PeopleStanding
         self.app: Any
 
@@ -121,7 +135,9 @@ class Hedgerow:
         capture = CaptureApp(self._rest(), self.access.teams, self.writer, self.metadata, settings, clock)
         await capture.start()
         self._later(capture.stop)
-        self.app = protected(capture, settings)
+        self.gateway = await Gateway.open(self.metadata, settings, clock)
+        self._later(self.gateway.close)
+        self.app = protected(self.gateway.layer(capture, OwnApplication(capture, settings.origin)), settings)
 
     def _rest(self) -> Any:
         layer = http_layer(self.access)

@@ -18,6 +18,7 @@ from hedgerow.core.crypto import digest, mask
 from hedgerow.core.errors import StartupError
 from hedgerow.core.identity.models import PersonalAPIKey, User
 from hedgerow.core.storage.metadata import Metadata
+from hedgerow.gateway import FirstGateway
 from hedgerow.settings import Settings
 from hedgerow.workspace import first_setup
 
@@ -30,8 +31,9 @@ async def set_up(settings: Settings) -> dict[str, Any]:
     Gives what `hedgerow init --json` prints: with the secrets when this call made them, without them later.
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True)
+    clock = Clock()
     async with _opened(settings) as metadata:
-        made = await first_setup(metadata, settings, Clock())
+        made = await first_setup(metadata, settings, clock, gateway=FirstGateway(settings, clock))
     return made.printed()
 
 

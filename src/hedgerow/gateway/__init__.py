@@ -22,5 +22,14 @@ What other rooms and the control plane lean on:
     proxy        GatewayApp, the ASGI layer
     local        Protocol LocalUpstream: this very server as an upstream
     accounting   Protocol EventSink, GatewayCall, Accounting (bounded, beside the request)
+    room         Gateway.open(metadata, settings, clock, sink=…), .layer(inner, local), .close(): all of it put together
+    first        FirstGateway, local_connection: what `hedgerow init` makes
     answers      GatewayError: the gateway's own refusals and their envelope (§1.12, §2.9)
 """
+
+from hedgerow.gateway.accounting import EventSink, GatewayCall
+from hedgerow.gateway.first import FirstGateway
+from hedgerow.gateway.local import LocalUpstream
+from hedgerow.gateway.room import Gateway
+
+__all__ = ["EventSink", "FirstGateway", "Gateway", "GatewayCall", "LocalUpstream"]

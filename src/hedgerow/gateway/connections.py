@@ -85,6 +85,22 @@ class Connections:
             raise self._missing(app)
         return next((one for one in usable if one.is_pinned), usable[0])
 
+    async def choose_local(self, app: App, user_id: int, named: str | None, pinned: UUID | None) -> Connection:
+        """The connection to this very server that a call of its own API uses (gateway §2.10). Raises as `choose` does."""
+        local = [one for one in await self.of_user(user_id) if one.method == "LOCAL" and one.app == app.name]
+        if named is not None:
+            return self._named(app, tuple(local), named)
+        usable = [one for one in local if one.is_usable]
+        if not usable:
+            raise self._missing(app)
+        return next((one for one in usable if one.id == pinned), None) or next(
+            (one for one in usable if one.is_pinned), usable[0]
+        )
+
+    def lost(self, connection: Connection) -> GatewayError:
+        """400: the account does not take the connection's credential any more."""
+        return self._inactive(connection, "FAILED")
+
     def _named(self, app: App, connections: tuple[Connection, ...], named: str) -> Connection:
         if len(named) > ID_CHARACTERS:
             raise _not_found()
@@ -100,8 +116,10 @@ class Connections:
     def _usable(self, found: Connection) -> Connection:
         if found.is_usable:
             return found
-        state = found.status if found.enabled else "disabled"
-        raise GatewayError(
+        raise self._inactive(found, found.status if found.enabled else "disabled")
+
+    def _inactive(self, found: Connection, state: str) -> GatewayError:
+        return GatewayError(
             400,
             "connection_not_active",
             f"This connection is not active: it is {state}{f' ({found.reason})' if found.reason else ''}.",

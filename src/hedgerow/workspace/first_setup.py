@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -34,7 +36,7 @@ class FirstSetup(msgspec.Struct, frozen=True):
     project_secret_key: str | None
     personal_api_key: str | None
     gateway_key: str | None
-    """The gateway makes and stores these keys; null until it has."""
+    """What `FirstGateway` made; null where nobody gave one."""
     email: str
     password: str | None
 
@@ -48,7 +50,13 @@ class FirstSetup(msgspec.Struct, frozen=True):
         return fields
 
 
-async def first_setup(metadata: Metadata, settings: Settings, clock: Clock, *, email: str = EMAIL) -> FirstSetup:
+FirstGateway = Callable[[AsyncSession, User, Organization, Project], str]
+"""Puts a gateway key and a connection to this very server into the same transaction, and gives the key."""
+
+
+async def first_setup(
+    metadata: Metadata, settings: Settings, clock: Clock, *, email: str = EMAIL, gateway: FirstGateway | None = None
+) -> FirstSetup:
     """Create what an empty database needs; on any other, say what is there. Safe to call from many processes at once."""
     password = ids.secret("", 20)
     password_hash = await hash_password(password)
@@ -58,7 +66,9 @@ async def first_setup(metadata: Metadata, settings: Settings, clock: Clock, *, e
         found = await _existing(session, settings)
         if found is not None:
             return found
-        return await _create(session, settings, clock, email=email, password=password, password_hash=password_hash)
+        return await _create(
+            session, settings, clock, email=email, password=password, password_hash=password_hash, gateway=gateway
+        )
 
 
 async def _existing(session: AsyncSession, settings: Settings) -> FirstSetup | None:
@@ -91,7 +101,14 @@ async def _existing(session: AsyncSession, settings: Settings) -> FirstSetup | N
 
 
 async def _create(
-    session: AsyncSession, settings: Settings, clock: Clock, *, email: str, password: str, password_hash: str
+    session: AsyncSession,
+    settings: Settings,
+    clock: Clock,
+    *,
+    email: str,
+    password: str,
+    password_hash: str,
+    gateway: FirstGateway | None,
 ) -> FirstSetup:
     user = User(
         uuid=ids.uuid7(),
@@ -124,7 +141,7 @@ async def _create(
         project_token=made.project.api_token,
         project_secret_key=made.secret_key,
         personal_api_key=key.value,
-        gateway_key=None,
+        gateway_key=None if gateway is None else gateway(session, user, organization, made.project),
         email=email,
         password=password,
     )

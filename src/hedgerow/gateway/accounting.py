@@ -1,0 +1,190 @@
+"""Every call becomes an event, and counts in the sums of its hour; neither is ever in the caller's way (gateway §5.2).
+
+Calls wait in a bounded queue. A task hands them on twice a second: to the `EventSink` that `server` gives (none when the
+gateway runs alone and no address is set), and as sums to the table of usage. What does not fit is counted and dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections import deque
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, Final, Protocol
+from uuid import UUID
+
+import msgspec
+from prometheus_client import Counter
+from sqlalchemy.dialects import postgresql, sqlite
+
+from hedgerow.core.clock import Clock
+from hedgerow.core.errors import MetadataUnavailable
+from hedgerow.core.storage.metadata import Metadata
+from hedgerow.core.telemetry import REGISTRY, log
+from hedgerow.gateway.models import Usage
+
+QUEUE_MAX: Final = 20_000
+BATCH_MAX: Final = 1_000
+EVERY_SECONDS: Final = 0.5
+NOBODY: Final = UUID(int=0)
+HOUR_US: Final = 3_600_000_000
+ROUTES_MAX: Final = 5_000
+
+calls_total = Counter("hedgerow_gateway_calls", "Calls through the gateway", ["origin"], registry=REGISTRY)
+calls_lost = Counter("hedgerow_gateway_calls_lost", "Calls that could not be noted as events", registry=REGISTRY)
+
+_PLAIN_SEGMENT: Final = re.compile(r"@?[a-z][a-z_\-.]{0,40}|e|s|v0|v1|v2")
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+class GatewayCall(msgspec.Struct, kw_only=True):
+    """What is known of a call when it is over. Durations are microseconds. Holds no secret and no value of a query."""
+
+    at_us: int
+    request_id: str
+    key_id: UUID | None
+    key_name: str
+    user_id: int
+    connection_id: UUID | None
+    connection_name: str
+    app: str
+    method: str
+    route: str
+    """The path with ids replaced: `/api/projects/{id}/insights/`."""
+    query_names: list[str]
+    status: int
+    origin: str
+    """Who answered: `gateway`, `upstream`, `cache`, `replay`."""
+    code: str | None
+    """Of a refusal by the gateway."""
+    policy: str
+    """`allowed`, or the rule that refused."""
+    upstream_us: int
+    gateway_us: int
+    bytes_in: int
+    bytes_out: int
+    retries: int
+    ended: str
+    """`complete`, `client gone`, `cut`."""
+
+
+class EventSink(Protocol):
+    """Where calls go as events. May be slow and may raise; what it raises is logged."""
+
+    async def store(self, calls: Sequence[GatewayCall]) -> None:
+        """Store them all."""
+        ...
+
+
+class Accounting:
+    """Takes calls without waiting. `start` it, and `stop` it before the stores close."""
+
+    def __init__(self, metadata: Metadata, clock: Clock, sink: EventSink | None) -> None:
+        """Sums go to `metadata`, events to `sink`."""
+        self._metadata = metadata
+        self._clock = clock
+        self._sink = sink
+        self._calls: deque[GatewayCall] = deque()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to hand on."""
+        self._task = asyncio.create_task(self._run(), name="gateway: accounting")
+
+    async def stop(self) -> None:
+        """Hand on what waits, and end."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        await self.flush()
+
+    def add(self, call: GatewayCall) -> None:
+        """Note a call."""
+        calls_total.labels(origin=call.origin).inc()
+        if len(self._calls) >= QUEUE_MAX:
+            calls_lost.inc()
+            return
+        self._calls.append(call)
+
+    async def flush(self) -> None:
+        """Hand on everything that waits now."""
+        while self._calls:
+            batch = [self._calls.popleft() for _ in range(min(BATCH_MAX, len(self._calls)))]
+            await self._store_sums(batch)
+            await self._store_events(batch)
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(EVERY_SECONDS)
+            await self.flush()
+
+    async def _store_events(self, batch: list[GatewayCall]) -> None:
+        if self._sink is None:
+            return
+        try:
+            await self._sink.store(batch)
+        except Exception as error:  # noqa: BLE001 — a sink that fails must not end the accounting
+            calls_lost.inc(len(batch))
+            log("gateway").warning("calls_not_stored", count=len(batch), error=f"{type(error).__name__}: {error}")
+
+    async def _store_sums(self, batch: list[GatewayCall]) -> None:
+        rows = list(_sums(batch).values())
+        if not rows:
+            return
+        insert = sqlite.insert if self._metadata.dialect == "sqlite" else postgresql.insert
+        statement = insert(Usage)
+        added = {name: getattr(Usage, name) + getattr(statement.excluded, name) for name in _SUMMED}
+        keys = ["hour_us", "key_id", "connection_id", "route"]
+        try:
+            async with self._metadata.connection() as connection:
+                await connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=added), rows)
+        except MetadataUnavailable as error:
+            log("gateway").warning("usage_not_stored", count=len(batch), error=str(error))
+
+
+_SUMMED: Final = ("calls", "refused", "failed", "bytes_in", "bytes_out", "upstream_us", "gateway_us")
+
+
+def _sums(batch: list[GatewayCall]) -> dict[tuple[Any, ...], dict[str, Any]]:
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for call in batch:
+        if call.key_id is None:
+            continue
+        hour_us = call.at_us - call.at_us % HOUR_US
+        connection_id = call.connection_id or NOBODY
+        route = f"{call.method} {call.route}"[:200]
+        key = (hour_us, call.key_id, connection_id, route)
+        row = rows.get(key)
+        if row is None:
+            row = rows[key] = dict.fromkeys(_SUMMED, 0)
+            row |= {
+                "hour_us": hour_us,
+                "key_id": call.key_id,
+                "connection_id": connection_id,
+                "route": route,
+                "user_id": call.user_id,
+            }
+        row["calls"] += 1
+        row["refused"] += call.origin == "gateway"
+        row["failed"] += call.origin != "gateway" and call.status >= 400
+        for name in ("bytes_in", "bytes_out", "upstream_us", "gateway_us"):
+            row[name] += getattr(call, name)
+    return rows
+
+
+@lru_cache(ROUTES_MAX)
+def route_of(path: str) -> str:
+    """A path with everything that is no fixed word replaced, so that calls group: `/api/projects/{id}/insights/`."""
+    made = [_template(segment) for segment in path.split("/")[1:9] if segment]
+    return "/" + "".join(segment + "/" for segment in made)
+
+
+def _template(segment: str) -> str:
+    if _PLAIN_SEGMENT.fullmatch(segment):
+        return segment
+    if segment.isascii() and segment.isdigit():
+        return "{id}"
+    return "{uuid}" if _UUID.fullmatch(segment) else "{value}"

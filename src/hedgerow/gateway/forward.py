@@ -1,0 +1,316 @@
+"""A call to an account over HTTP: sent, repeated where that is safe, and its answer streamed back (gateway §2.4, §2.8)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from hedgerow.gateway.answering import Answering
+from hedgerow.gateway.answers import GatewayError, bad_gateway, gateway_timeout
+from hedgerow.gateway.bodies import ClientGone, RequestBody
+from hedgerow.gateway.channel import (
+    CannotConnect,
+    Channel,
+    ConnectionBroke,
+    TlsFailed,
+    UpstreamError,
+    UpstreamSlow,
+)
+from hedgerow.gateway.connections import Connection
+from hedgerow.gateway.credentials import Credential, Credentials
+from hedgerow.gateway.headers import Headers
+from hedgerow.gateway.local import Receive
+from hedgerow.gateway.trace import Trace
+from hedgerow.gateway.upstream import Target, UpstreamClient
+
+WATCH_AFTER_SECONDS: Final = 0.05
+"""Answers that come sooner are not worth watching the caller for."""
+RETRIED_STATUSES: Final = frozenset({502, 503, 504})
+BACKOFF_SECONDS: Final = 0.25
+
+
+class Patience(msgspec.Struct, frozen=True):
+    """How long things may take, in seconds (gateway §2.8)."""
+
+    first_byte: float
+    idle: float
+    stream_idle: float
+    total: float
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """A call as it goes to the account."""
+
+    connection: Connection
+    target: Target
+    method: str
+    path: bytes
+    """With what stands before it at a self-hosted host, and the query."""
+    headers: Headers
+    length: int | None
+    """Of the body, as the caller said; None for chunks."""
+    needs_credential: bool
+    is_repeatable: bool
+    """Whether it may be sent again when nobody knows if it arrived."""
+    patience: Patience
+    retries: int
+    """How often a 502, 503 or 504 of the account may be tried again."""
+    wait: float
+    """How many seconds a 429 may be waited for."""
+
+
+class Forwarder:
+    """Sends calls on. One for the process."""
+
+    def __init__(self, client: UpstreamClient, credentials: Credentials) -> None:
+        """Connections come from `client`, what they carry from `credentials`."""
+        self._client = client
+        self._credentials = credentials
+
+    async def run(self, order: Order, body: RequestBody, receive: Receive, answering: Answering, trace: Trace) -> None:
+        """Send, and stream the answer. Raises `GatewayError` before anything was answered, `Cut` afterwards, `ClientGone`."""
+        loop = asyncio.get_running_loop()
+        run = _Run(self._client, order, body, trace)
+        watch = _Watch(loop, receive, run.caller_gone)
+        if body.is_done:
+            watch.start()
+        else:
+            run.body_sent = watch.start
+        deadline = loop.call_later(order.patience.total, run.too_long)
+        try:
+            channel = await self._answered(run, order, body, trace)
+            await _stream(channel, order, answering, trace)
+        except ClientGone:
+            raise
+        except UpstreamError as error:
+            if answering.has_begun:
+                raise Cut from error
+            raise answer_to(error) from None
+        except GatewayError:
+            if answering.has_begun:
+                raise Cut from None
+            raise
+        finally:
+            deadline.cancel()
+            watch.stop()
+            await run.close()
+
+    async def _answered(self, run: _Run, order: Order, body: RequestBody, trace: Trace) -> Channel:
+        """A channel with the head of the answer that the caller is to get."""
+        credential = await self._credentials.for_connection(order.connection) if order.needs_credential else None
+        has_refreshed = False
+        retries = order.retries if order.method in {"GET", "HEAD"} else 0
+        while True:
+            channel = await run.send(credential)
+            if channel.status == 401 and credential is not None and not has_refreshed and body.is_replayable:
+                newer = await self._credentials.after_refusal(order.connection, credential)
+                has_refreshed = True
+                if newer is not None:
+                    credential = newer
+                    trace.retries += 1
+                    continue
+            wait = _wait_before_retry(channel, order, retries, trace.retries)
+            if wait is None or not body.is_replayable:
+                return channel
+            retries -= 1
+            trace.retries += 1
+            await run.pause(wait)
+
+
+class Cut(Exception):  # noqa: N818 — what happened to the answer
+    """The account's answer ended in the middle, and so does the caller's."""
+
+
+class _Run:
+    """The attempts of one call."""
+
+    def __init__(self, client: UpstreamClient, order: Order, body: RequestBody, trace: Trace) -> None:
+        self._client = client
+        self._order = order
+        self._body = body
+        self._trace = trace
+        self._channel: Channel | None = None
+        self._pump: asyncio.Task[None] | None = None
+        self._pause: asyncio.Future[None] | None = None
+        self._over: BaseException | None = None
+        self.body_sent: Callable[[], None] | None = None
+        """Called when a body that was sent as it came is over."""
+
+    async def send(self, credential: Credential | None) -> Channel:
+        """Send once, or twice where the first connection was dead and that is safe. The head of the answer is there."""
+        await self._let_go()
+        for attempt in (0, 1):
+            if self._over is not None:
+                raise self._over
+            channel = self._channel = await self._client.acquire(self._order.target, fresh=attempt > 0)
+            if self._over is not None:
+                raise self._over
+            was_used = channel.uses > 0
+            try:
+                self._trace.passed_on()
+                self._begin(channel, credential)
+                await channel.head(self._order.patience.first_byte)
+                return channel
+            except ConnectionBroke:
+                may_repeat = self._order.is_repeatable and self._body.is_replayable
+                if attempt or not was_used or channel.has_answered or not may_repeat:
+                    raise
+                self._trace.retries += 1
+                await self._let_go()
+        raise AssertionError
+
+    def _begin(self, channel: Channel, credential: Credential | None) -> None:
+        order, body = self._order, self._body
+        lines = [f"{order.method} ".encode(), order.path, b" HTTP/1.1\r\nhost: ", order.target.host_header, b"\r\n"]
+        for name, value in order.headers:
+            lines += (name, b": ", value, b"\r\n")
+        if credential is not None:
+            for name, value in credential.headers:
+                lines += (name, b": ", value, b"\r\n")
+        whole = body.whole if body.is_replayable else None
+        if whole is not None:
+            if body.has_body or order.method in {"POST", "PUT", "PATCH"}:
+                lines += (b"content-length: ", str(len(whole)).encode(), b"\r\n\r\n", whole)
+            else:
+                lines.append(b"\r\n")
+            channel.begin(b"".join(lines), is_head=order.method == "HEAD", has_more=False)
+            return
+        framing = b"transfer-encoding: chunked" if order.length is None else b"content-length: %d" % order.length
+        lines += (framing, b"\r\n\r\n")
+        channel.begin(b"".join(lines), is_head=order.method == "HEAD", has_more=True)
+        self._pump = asyncio.create_task(self._send_body(channel), name="gateway: body of a call")
+
+    async def _send_body(self, channel: Channel) -> None:
+        """The caller's body, as it comes. What goes wrong is what `head` and `read` of the channel then raise."""
+        idle = self._order.patience.idle
+        is_chunked = self._order.length is None
+        try:
+            async for piece in self._body.pieces():
+                await channel.write(b"%x\r\n%b\r\n" % (len(piece), piece) if is_chunked else piece, idle)
+            if is_chunked:
+                await channel.write(b"0\r\n\r\n", idle)
+            channel.end_body()
+            if self.body_sent is not None:
+                self.body_sent()
+        except (UpstreamError, GatewayError, ClientGone) as error:
+            channel.fail(error)
+
+    async def pause(self, seconds: float) -> None:
+        """Wait before the next attempt, unless the call ends meanwhile."""
+        await self._let_go()
+        loop = asyncio.get_running_loop()
+        self._pause = loop.create_future()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._pause
+        self._pause = None
+        if self._over is not None:
+            raise self._over
+
+    def caller_gone(self) -> None:
+        """Nobody waits any more."""
+        self._end(ClientGone())
+
+    def too_long(self) -> None:
+        """The whole call has taken too long."""
+        self._end(UpstreamSlow("The call took too long as a whole."))
+
+    def _end(self, error: BaseException) -> None:
+        self._over = error
+        if self._channel is not None:
+            self._channel.fail(error)
+        if self._pause is not None and not self._pause.done():
+            self._pause.set_result(None)
+
+    async def _let_go(self) -> None:
+        if self._pump is not None:
+            if not self._pump.done():
+                self._pump.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await self._pump
+            self._pump = None
+        if self._channel is not None:
+            self._client.release(self._channel)
+            self._channel = None
+
+    async def close(self) -> None:
+        """Let go of the connection: kept if the exchange ended well, closed if not."""
+        await self._let_go()
+
+
+class _Watch:
+    """Notices that the caller hangs up while the account takes its time."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, receive: Receive, on_gone: Callable[[], None]) -> None:
+        self._receive = receive
+        self._on_gone = on_gone
+        self._task: asyncio.Task[None] | None = None
+        self._loop = loop
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """From now on nobody else reads what the caller sends."""
+        self._timer = self._loop.call_later(WATCH_AFTER_SECONDS, self._begin)
+
+    def _begin(self) -> None:
+        self._task = self._loop.create_task(self._run(), name="gateway: is the caller there")
+
+    async def _run(self) -> None:
+        while True:
+            message: Any = await self._receive()
+            if message["type"] == "http.disconnect":
+                self._on_gone()
+                return
+
+    def stop(self) -> None:
+        """The call is over."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
+
+
+async def _stream(channel: Channel, order: Order, answering: Answering, trace: Trace) -> None:
+    extra = [(b"hedgerow-hint", b"reconnect")] if channel.status == 401 and order.needs_credential else None
+    await answering.begin(channel.status, channel.headers, extra=extra)
+    is_stream = any(
+        name == b"content-type" and value.startswith(b"text/event-stream") for name, value in channel.headers
+    )
+    idle = order.patience.stream_idle if is_stream else order.patience.idle
+    while True:
+        data = await channel.read(idle)
+        is_last = channel.is_drained
+        if is_last:
+            trace.upstream_done()
+        await answering.piece(data, is_last=is_last)
+        if is_last:
+            return
+
+
+def _wait_before_retry(channel: Channel, order: Order, retries: int, tried: int) -> float | None:
+    """Seconds to wait before the call is sent again; None if the caller is to get this answer."""
+    if channel.status == 429 and order.wait > 0:
+        said = next((value for name, value in channel.headers if name == b"retry-after"), b"")
+        seconds = float(said) if said.isdigit() and len(said) < 6 else None
+        return seconds if seconds is not None and seconds <= order.wait and tried < 2 else None
+    if channel.status in RETRIED_STATUSES and retries > 0:
+        return BACKOFF_SECONDS * 2**tried
+    return None
+
+
+def answer_to(error: UpstreamError) -> GatewayError:
+    """What the caller is told when the account's server cannot be used (gateway §2.9)."""
+    if isinstance(error, CannotConnect):
+        return bad_gateway("upstream_unreachable", "The account's server cannot be reached.", error.kind)
+    if isinstance(error, TlsFailed):
+        return bad_gateway(
+            "upstream_tls", "No safe connection to the account's server can be made.", "tls_certificate_error"
+        )
+    if isinstance(error, UpstreamSlow):
+        return gateway_timeout("The account's server did not answer in time.")
+    kind = "connection_terminated" if isinstance(error, ConnectionBroke) else "http_protocol_error"
+    return bad_gateway("upstream_protocol", "The account's server gave no answer that can be passed on.", kind)

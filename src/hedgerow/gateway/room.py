@@ -1,0 +1,80 @@
+"""The gateway put together: `await Gateway.open(…)`, then `layer(inner)`, then `await close()`."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from hedgerow.core.clock import Clock
+from hedgerow.core.storage.metadata import Metadata
+from hedgerow.gateway.accounting import Accounting, EventSink
+from hedgerow.gateway.addresses import Resolver
+from hedgerow.gateway.apps import Apps
+from hedgerow.gateway.connections import Connections
+from hedgerow.gateway.credentials import Credentials, SealedCredentials
+from hedgerow.gateway.keys import GatewayKeys
+from hedgerow.gateway.local import LocalUpstream
+from hedgerow.gateway.proxy import GatewayApp
+from hedgerow.gateway.upstream import UpstreamClient
+from hedgerow.gateway.vault import Vault
+from hedgerow.settings import Settings
+
+
+class Gateway:
+    """Everything of the room that lives as long as the process."""
+
+    def __init__(
+        self,
+        metadata: Metadata,
+        settings: Settings,
+        clock: Clock,
+        *,
+        sink: EventSink | None,
+        resolver: Resolver | None,
+    ) -> None:
+        """`open` is the way to call this."""
+        self.settings = settings
+        self.clock = clock
+        self.metadata = metadata
+        self.vault = Vault.open(settings)
+        self.apps = Apps.load(settings)
+        self.keys = GatewayKeys(metadata, clock)
+        self.connections = Connections(metadata, clock, settings.origin)
+        self.credentials: Credentials = SealedCredentials(metadata, self.vault)
+        self.client = UpstreamClient(clock, connect_seconds=settings.gateway_connect_seconds, resolver=resolver)
+        self.accounting = Accounting(metadata, clock, sink)
+
+    @classmethod
+    async def open(
+        cls,
+        metadata: Metadata,
+        settings: Settings,
+        clock: Clock,
+        *,
+        sink: EventSink | None = None,
+        resolver: Resolver | None = None,
+    ) -> Self:
+        """Read the settings and start what runs beside the requests. Raises `StartupError`."""
+        room = cls(metadata, settings, clock, sink=sink, resolver=resolver)
+        await room.accounting.start()
+        return room
+
+    def layer(self, inner: Any, local: LocalUpstream | None = None) -> GatewayApp:
+        """The data plane before `inner`."""
+        return GatewayApp(
+            inner,
+            settings=self.settings,
+            clock=self.clock,
+            apps=self.apps,
+            keys=self.keys,
+            connections=self.connections,
+            credentials=self.credentials,
+            client=self.client,
+            accounting=self.accounting,
+            local=local,
+        )
+
+    async def close(self) -> None:
+        """End, before the stores close; requests must have ended."""
+        await self.accounting.stop()
+        await self.keys.close()
+        await self.client.close()

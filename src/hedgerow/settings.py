@@ -104,6 +104,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # Sign-in
     session_days: int = 14
 
+    # OAuth provider
+    oauth_client_hosts: tuple[str, ...] = ()  # hosts whose client metadata documents may be fetched; * is any public one
+    oauth_rotate_dynamic: bool = False  # replace refresh tokens of applications that registered themselves, too
+    oauth_signing_key_path: str = ""  # a PEM file that several servers share; "" makes one in the data folder
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @classmethod
@@ -153,7 +158,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
 
-LISTS = {"allowed_hosts", "trusted_proxies", "gateway_hosts", "secret_keys"}
+LISTS = {"allowed_hosts", "trusted_proxies", "oauth_client_hosts", "gateway_hosts", "secret_keys"}
 OTHER_NAMES = {"chaos_rounds", "fuzz_examples", "golden", "events_url"}  # read elsewhere: tests, a lone gateway
 
 

@@ -34,9 +34,11 @@ if TYPE_CHECKING:
     from hedgerow.people.outbox import Outbox
     from hedgerow.settings import Settings
 
-INSERT_SECONDS: Final = 0.25
-"""From the beginning of one insert to that of the next, if nobody reads and the segment is not full."""
-SEGMENT_BYTES_MAX: Final = 16 << 20
+INSERT_SECONDS: Final = 1.0
+"""From the beginning of one insert to that of the next, if nobody reads and the segment is not full: small parts cost
+their merges, 60 µs an event at four inserts a second."""
+SEGMENT_ROWS_MAX: Final = 10_000
+SEGMENT_BYTES_MAX: Final = 24 << 20
 SEGMENTS_WAITING_MAX: Final = 3
 """Sealed segments that may wait before no new group is taken."""
 SYNC_WRITE_BYTES: Final = 1 << 20
@@ -53,7 +55,6 @@ class JournalledInserts:
         self._clock = clock
         self._is_synced = settings.durability == "fsync"
         self._journal = Journal(settings.data_dir / "journal", synced=self._is_synced)
-        self._rows_max = settings.capture_group_events
         self._sealed: deque[Segment] = deque()
         self._finishing = False
         self._inserting = False
@@ -61,8 +62,11 @@ class JournalledInserts:
         """Groups that were begun, kept or not."""
         self._decided = 0
         """Groups of these that are stored, or failed."""
-        self._inserted = 0
-        """Groups of these whose rows ClickHouse has."""
+        self._events_in = 0
+        """Groups of these whose events ClickHouse has."""
+        self._people_in = 0
+        """Groups of these whose rows of the outbox it has."""
+        self._delivered_at = clock.monotonic() - INSERT_SECONDS
         self._readers = 0
         self._changed = asyncio.Event()
         self._landed = asyncio.Event()
@@ -102,7 +106,7 @@ class JournalledInserts:
             return
         self._groups.settle(group, {})
         segment = self._journal.open_segment
-        if segment is not None and (segment.rows >= self._rows_max or segment.bytes >= SEGMENT_BYTES_MAX):
+        if segment is not None and (segment.rows >= SEGMENT_ROWS_MAX or segment.bytes >= SEGMENT_BYTES_MAX):
             await self._seal(self._began)
 
     async def _append_until_stored(self, group: Group) -> bool:
@@ -157,6 +161,10 @@ class JournalledInserts:
             self._readers -= 1
 
     @property
+    def _inserted(self) -> int:
+        return min(self._events_in, self._people_in)
+
+    @property
     def _has_ended(self) -> bool:
         return self._finishing and not self._inserting and self.is_idle and not self._outbox.owes
 
@@ -208,14 +216,14 @@ class JournalledInserts:
             if self._outbox.is_unsure:  # what an earlier process left in SQL
                 with contextlib.suppress(MetadataUnavailable):
                     await self._outbox.replay()
-            up_to = self._decided
+            decided = self._decided
             if not self._sealed:
-                await self._seal(up_to)
+                await self._seal(decided)
             segment = self._sealed[0] if self._sealed else None
-            if segment is not None:
-                up_to = segment.up_to
+            is_time = self._clock.monotonic() - self._delivered_at >= INSERT_SECONDS
+            delivers = is_time or self._readers > 0 or self._finishing
             both = await asyncio.gather(
-                self._outbox.deliver_together(),
+                self._outbox.deliver_together() if delivers else asyncio.sleep(0),
                 self._insert(segment) if segment is not None else asyncio.sleep(0),
                 return_exceptions=True,
             )
@@ -226,7 +234,10 @@ class JournalledInserts:
                 self._sealed.popleft()
                 self._journal.forget(segment)
                 self._groups.forget_in_flight(segment.keys)
-            self._inserted = max(self._inserted, up_to)
+            self._events_in = max(self._events_in, decided if segment is None else segment.up_to)
+            if delivers:
+                self._people_in = decided
+                self._delivered_at = self._clock.monotonic()
             self._landed.set()
         finally:
             self._inserting = False

@@ -46,7 +46,7 @@ def read(text: bytes) -> tuple[bytes, dict[str, Any]]:
             can hold.
         Unreadable: the strict decoder cannot read it.
     """
-    if b"\\u0000" in text:
+    if b"\\" in text and b"\\u0000" in text:
         text = _NUL_ESCAPE.sub(lambda escape: b"\\ufffd" if escape[1] else escape[0], text)
     try:
         values = _OBJECT.decode(text)
@@ -57,10 +57,10 @@ def read(text: bytes) -> tuple[bytes, dict[str, Any]]:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Unreadable(str(error)) from error
     objects = text.count(b"{")
-    if objects == 1 and len(text) <= KEY_BYTES_MAX and text.count(b"[") < DEPTH_MAX:
-        keys = len(values)
-    else:
+    if len(text) > KEY_BYTES_MAX or objects + text.count(b"[") > DEPTH_MAX:
         keys = _count_keys(values, 1)
+    else:  # neither a key nor the depth can be beyond its bound
+        keys = len(values) if objects == 1 else _keys_in(values)
     # Every key ends in `":`. As many of those as keys that are left: no key came twice. White space before a colon,
     # or an escaped quote before one inside a string, only sends us the long way.
     if text.count(b'":') != keys or b" :" in text or b"\n" in text or b"\t" in text or b"\r" in text:
@@ -169,6 +169,19 @@ def _count_keys(value: dict[str, Any] | list[Any], depth: int) -> int:
     for item in inner:
         if type(item) is dict or type(item) is list:
             keys += _count_keys(item, depth + 1)
+    return keys
+
+
+def _keys_in(value: dict[str, Any] | list[Any]) -> int:
+    """All keys at all levels of something small."""
+    keys = 0
+    inner: Iterable[Any] = value
+    if type(value) is dict:
+        keys = len(value)
+        inner = value.values()
+    for item in inner:
+        if type(item) is dict or type(item) is list:
+            keys += _keys_in(item)
     return keys
 
 

@@ -99,7 +99,7 @@ class EventStore:
     ) -> bytes:
         """The whole answer, as the bytes that ClickHouse wrote in `fmt`. `tag` is what `kill` finds it by.
 
-        `settled`: every event that was acknowledged before is in it; without, some of the last quarter second may not be.
+        `settled`: every event that was acknowledged before is in it; without, some of the last second may not be.
         """
         await self._settle(settled)
         text = _tagged(sql, tag)

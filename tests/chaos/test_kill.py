@@ -20,6 +20,7 @@ from typing import Any
 
 import httpx
 import pytest
+from posthog import Posthog
 from tests.clickhouse_http.running import stand_in
 from tests.live_server import LiveServer, free_port, until
 
@@ -79,6 +80,41 @@ class Sender:
         return event
 
 
+@dataclass
+class SdkSender(Sender):
+    """PostHog's own Python SDK in its ordinary mode: a thread that batches and compresses. What `on_error` is not told
+    of by the time `flush` returns was acknowledged."""
+
+    def run(self, stop: threading.Event) -> None:
+        chance = random.Random(self.seed)
+        failed = set[str]()
+
+        def on_error(_error: Exception, batch: list[dict[str, Any]]) -> None:
+            failed.update(str(event["uuid"]) for event in batch)
+            self.unanswered.append(json.loads(json.dumps(batch, default=str)))
+
+        client = Posthog(
+            self.token,
+            self.url,
+            on_error=on_error,
+            flush_at=20,
+            flush_interval=0.05,
+            max_retries=0,
+            gzip=True,
+            timeout=10,
+        )
+        while not stop.is_set():
+            sent = set[str]()
+            for _ in range(chance.choice([1, 5, 60])):
+                event = self.an_event(chance)
+                properties = event.get("properties", {})
+                name, distinct_id = str(event["event"]), str(event["distinct_id"])
+                sent.add(str(client.capture(name, distinct_id=distinct_id, properties=properties, uuid=event["uuid"])))
+            client.flush()
+            self.acknowledged.update(sent - failed)
+        client.shutdown()
+
+
 def kill(server: LiveServer) -> None:
     process = server._process
     assert process is not None
@@ -95,13 +131,15 @@ def test_kill_9_under_load_loses_and_doubles_nothing(tmp_path: Path, rounds: int
     server = LiveServer(tmp_path / "data")
     acknowledged: set[str] = set()
     sent_again: list[list[dict[str, Any]]] = []
+    by_sdk = 0
     for number in range(rounds):
         server.start()
         project = server.first_project
-        senders = [Sender(server.url, project.token, seed * 1_000 + number * SENDERS + n) for n in range(SENDERS)]
+        kinds = [SdkSender, *[Sender] * (SENDERS - 1)]
+        senders = [kind(server.url, project.token, seed * 1_000 + number * SENDERS + n) for n, kind in enumerate(kinds)]
         with httpx.Client(base_url=server.url, timeout=30) as client:
             for batch in sent_again:
-                assert senders[0].send(client, batch)
+                assert senders[1].send(client, batch)
         stop = threading.Event()
         threads = [threading.Thread(target=sender.run, args=(stop,)) for sender in senders]
         for thread in threads:
@@ -112,6 +150,7 @@ def test_kill_9_under_load_loses_and_doubles_nothing(tmp_path: Path, rounds: int
         for thread in threads:
             thread.join()
         acknowledged.update(*(sender.acknowledged for sender in senders))
+        by_sdk += len(senders[0].acknowledged)
         # In half of the rounds nobody ever sends again what was not answered.
         sent_again = [b for sender in senders for b in sender.unanswered[:3]] if number % 2 else []
     server.start()
@@ -124,6 +163,7 @@ def test_kill_9_under_load_loses_and_doubles_nothing(tmp_path: Path, rounds: int
         missing -= {row[0] for row in page}
     assert not missing, f"seed {seed}: {len(missing)} of {len(acknowledged)} acknowledged events are missing"
     assert len(acknowledged) > 0
+    assert by_sdk > 0
     server.stop()
     done = doctor(server)
     report = json.loads(done.stdout)

@@ -1,0 +1,41 @@
+"""How often applications may make themselves known (gateway §6.5)."""
+
+from __future__ import annotations
+
+import math
+
+from hedgerow.core.clock import Clock
+from hedgerow.core.http import Throttled
+from hedgerow.core.http.limits import Counters, Limit, MemoryCounters
+from hedgerow.core.http.redis_counters import RedisCounters
+from hedgerow.settings import Settings
+
+REGISTRATIONS = (Limit("oauth_register_burst", 60, 60), Limit("oauth_register_sustained", 1_000, 3_600))
+DOCUMENTS = (Limit("oauth_document_burst", 5, 60), Limit("oauth_document_sustained", 10, 3_600))
+DOCUMENTS_IN_ALL = (Limit("oauth_documents", 100, 3_600),)
+
+
+class Throttle:
+    """Counts by the address of whoever asks."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        """Count in memory, or in the Redis of the settings."""
+        self._counters: Counters = RedisCounters(settings.redis_url) if settings.redis_url else MemoryCounters(clock)
+
+    async def registration(self, address: str) -> None:
+        """One more registration. Raises `Throttled`."""
+        await self._take(REGISTRATIONS, address)
+
+    async def document(self, address: str) -> None:
+        """One more document that was never read before. Raises `Throttled`."""
+        await self._take(DOCUMENTS, address)
+        await self._take(DOCUMENTS_IN_ALL, "")
+
+    async def close(self) -> None:
+        """Give back the counters."""
+        await self._counters.close()
+
+    async def _take(self, limits: tuple[Limit, ...], key: str) -> None:
+        wait = await self._counters.take(limits, key)
+        if wait > 0:
+            raise Throttled(math.ceil(wait))

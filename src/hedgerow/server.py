@@ -12,6 +12,7 @@ from litestar.datastructures import State
 from litestar.types import Receive, Scope, Send
 
 from hedgerow.capture import CaptureApp
+from hedgerow.capture.request import Proxies
 from hedgerow.capture.warnings import keep as keep_warnings
 from hedgerow.capture.writer import Writer
 from hedgerow.core import telemetry
@@ -21,6 +22,8 @@ from hedgerow.core.http import Access, ServiceUnavailable, http_layer, open_acce
 from hedgerow.core.storage.events import EventStore, StoreUnavailable
 from hedgerow.core.storage.metadata import Metadata
 from hedgerow.gateway import Gateway
+from hedgerow.oauth import OAuthProvider
+from hedgerow.oauth import routes as oauth_routes
 from hedgerow.people.routes import routes as people_routes
 from hedgerow.people.standing import PeopleStanding
 from hedgerow.people.store import People
@@ -80,6 +83,7 @@ class Hedgerow:
         self.taxonomy: Taxonomy
         self.queries: Queries
         self.gateway: Gateway
+        self.oauth: OAuthProvider
         self.standing: PeopleStanding
         self.app: Any
 
@@ -110,6 +114,9 @@ class Hedgerow:
         settings, clock = self.settings, self.clock
         self.access = open_access(self.metadata, settings, clock)
         self._later(self.access.close)
+        self.oauth = OAuthProvider(self.access, client_addresses(settings))
+        self._later(self.oauth.close)
+        await self.oauth.start()
         writes = LocalWrites()
         self.people = People(self.metadata, self.events, clock, edited=writes.changed)
         standing = self.standing = PeopleStanding(self.people)
@@ -143,6 +150,7 @@ class Hedgerow:
         layer = http_layer(self.access)
         layer["state"].update(
             {
+                "oauth": self.oauth,
                 "queries": self.queries,
                 "people": self.people,
                 "events": self.events,
@@ -150,11 +158,31 @@ class Hedgerow:
                 "group_types": ProjectGroupTypes(self.standing),
             }
         )
-        routes = [health, ready, metrics, *workspace_routes, *people_routes, *query_routes, *web_routes(self.events)]
+        routes = [
+            health,
+            ready,
+            metrics,
+            *workspace_routes,
+            *oauth_routes,
+            *people_routes,
+            *query_routes,
+            *web_routes(self.events),
+        ]
         return Litestar(routes, openapi_config=None, logging_config=None, **layer)
 
     def _later(self, close: Close) -> None:
         self._stack.push_async_callback(close)
+
+
+def client_addresses(settings: Settings) -> Callable[[Any], str]:
+    """From an ASGI scope to the address of whoever asks; a trusted proxy's word counts."""
+    proxies = Proxies(settings.trusted_proxies)
+
+    def address(scope: Any) -> str:
+        forwarded = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+        return proxies.client(scope, b",".join(forwarded) if forwarded else None)
+
+    return address
 
 
 @get("/_health", media_type="text/plain")

@@ -11,7 +11,7 @@ from hedgerow.core.crypto import digest, verify_password
 from hedgerow.core.http import Access, ValidationFailed
 from hedgerow.core.identity.models import User, UserSession
 
-SAME_SITE_PATH_MAX = 2_000
+SAME_SITE_PATH_MAX = 16_000
 
 
 async def sign_in(access: Access, email: str, password: str, *, user_agent: str, replaces: str | None) -> str:

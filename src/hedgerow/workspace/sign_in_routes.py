@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import quote
 
 import msgspec
 from litestar import Response, post
 
-from hedgerow.core.http import Access, ApiRequest, JSONBody, NamedDependency, proven
+from hedgerow.core.http import (
+    Access,
+    ApiRequest,
+    JSONBody,
+    NamedDependency,
+    Throttled,
+    ValidationFailed,
+    proven,
+)
 from hedgerow.core.http.sessions import SESSION_COOKIE, refuse_foreign_origin, session_cookies
 from hedgerow.workspace.sign_in import same_site_path, sign_in, sign_out
 
@@ -30,15 +39,20 @@ class Success(msgspec.Struct, frozen=True):
 async def login(
     request: ApiRequest, access: NamedDependency[Access], data: JSONBody[SignIn]
 ) -> Response[Success | None]:
-    """Sign in: the answer sets the session's cookies. With `next` it sends the browser there."""
+    """Sign in: the answer sets the session's cookies. With `next` it sends the browser there, or back to the page."""
     refuse_foreign_origin(request)
-    secret = await sign_in(
-        access,
-        data.email,
-        data.password,
-        user_agent=request.headers.get("user-agent", ""),
-        replaces=request.cookies.get(SESSION_COOKIE),
-    )
+    try:
+        secret = await sign_in(
+            access,
+            data.email,
+            data.password,
+            user_agent=request.headers.get("user-agent", ""),
+            replaces=request.cookies.get(SESSION_COOKIE),
+        )
+    except (ValidationFailed, Throttled) as error:
+        if data.next is None:
+            raise
+        return Response(None, status_code=303, headers={"Location": _page_again(data.next, error.code)})
     cookies = session_cookies(secret, seconds=access.settings.session_days * 86_400, secure=_is_secure(access))
     if data.next is None:
         return Response(Success(), status_code=200, cookies=cookies)
@@ -54,6 +68,11 @@ async def logout(request: ApiRequest, access: NamedDependency[Access]) -> Respon
     """Sign out: the session ends, and its cookies go."""
     await sign_out(access, request.caller.grant.digest)
     return Response(Success(), status_code=200, cookies=session_cookies("", seconds=0, secure=_is_secure(access)))
+
+
+def _page_again(said: str, problem: str) -> str:
+    """The sign-in page, which says in words what `problem` is, and still knows where the browser wanted to go."""
+    return f"/login/?problem={problem}&next={quote(same_site_path(said), safe='')}"
 
 
 def _is_secure(access: Access) -> bool:

@@ -43,7 +43,8 @@ async def test_nobody_is_told_so(world: World) -> None:
     answer = await world.client().get(ME)
     assert answer.status_code == 401
     assert answer.json() == not_authenticated()
-    assert answer.headers["www-authenticate"] == "Bearer"
+    document = "http://127.0.0.1:8000/.well-known/oauth-protected-resource"
+    assert answer.headers["www-authenticate"] == f'Bearer resource_metadata="{document}"'
 
 
 async def test_a_wrong_key_in_the_header(world: World) -> None:

@@ -28,6 +28,8 @@ from hedgerow.core.http.wording import reworded
 from hedgerow.core.telemetry import log
 
 AnyRequest = Request[Any, Any, Any]
+RESOURCE_METADATA = "/.well-known/oauth-protected-resource"
+"""Where an application that got a 401 finds out whom to ask for a token."""
 
 
 def answer(error: ApiError) -> Response[Envelope]:
@@ -35,9 +37,13 @@ def answer(error: ApiError) -> Response[Envelope]:
     return Response(error.envelope, status_code=error.status, headers=error.answer_headers, media_type=MediaType.JSON)
 
 
-def on_api_error(_request: AnyRequest, error: ApiError) -> Response[Envelope]:
-    """An error that a route, a guard or a room raised."""
-    return answer(error)
+def on_api_error(request: AnyRequest, error: ApiError) -> Response[Envelope]:
+    """An error that a route, a guard or a room raised. A 401 says where tokens come from (RFC 9728, gateway §6.2)."""
+    response = answer(error)
+    if error.answer_headers.get("WWW-Authenticate") == "Bearer":
+        origin = request.app.state.access.settings.origin
+        response.headers["WWW-Authenticate"] = f'Bearer resource_metadata="{origin}{RESOURCE_METADATA}"'
+    return response
 
 
 def on_metadata_unavailable(request: AnyRequest, error: MetadataUnavailable) -> Response[Envelope]:

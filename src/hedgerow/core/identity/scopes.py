@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 RESOURCES = (
+    "access_control",
     "action",
     "activity_log",
     "alert",
@@ -26,6 +27,7 @@ RESOURCES = (
     "external_data_source",
     "feature_flag",
     "group",
+    "heatmap",
     "hog_function",
     "insight",
     "insight_variable",

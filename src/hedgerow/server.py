@@ -81,6 +81,7 @@ class Hedgerow:
         self.people: People
         self.writer: Writer
         self.taxonomy: Taxonomy
+        self.schemas: Schemas
         self.queries: Queries
         self.gateway: Gateway
         self.oauth: OAuthProvider
@@ -130,8 +131,8 @@ class Hedgerow:
         await self.taxonomy.start()
         self._later(self.taxonomy.stop)
         data = writes if self.events.embedded else StoreRows(self.events)
-        schemas = Schemas(self.taxonomy, standing)
-        self.queries = Queries(self.events, settings, clock, schema_of=schemas.of, data=data)
+        self.schemas = Schemas(self.taxonomy, standing)
+        self.queries = Queries(self.events, settings, clock, schema_of=self.schemas.of, data=data)
         self._later(self.queries.close)
         observers = (self.taxonomy, writes)
         self.writer = Writer(
@@ -152,6 +153,7 @@ class Hedgerow:
             {
                 "oauth": self.oauth,
                 "queries": self.queries,
+                "schema_of": self.schemas.of,
                 "people": self.people,
                 "events": self.events,
                 "metadata": self.metadata,

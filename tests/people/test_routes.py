@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from tests.live_server import LiveProject
+
+from hedgerow.people.schemas import PersonOut
+from hedgerow.people.table import COLUMNS_MAX, csv_of
 
 REQUIRED = "This field is required."
 
@@ -38,7 +45,7 @@ def names(project: LiveProject, **params: Any) -> list[str]:
 def people(project: LiveProject) -> LiveProject:
     send(project, an_event("ada", _set={"email": "ada@x.test", "age": 36, "vip": True}))
     send(project, an_event("bob", _set={"email": "bob@y.test", "age": 9}))
-    send(project, an_event("eve", _set={"name": "Eve"}))
+    send(project, an_event("eve", _set={"name": "Eve", "joined": "2026-01-05", "app version`\\": "1.10.0"}))
     return project
 
 
@@ -72,6 +79,11 @@ FILTERS: list[tuple[dict[str, Any], list[str]]] = [
     ({"search": "ev"}, ["Eve"]),
     ({"search": "bob"}, ["bob@y.test"]),
     ({"search": "%"}, []),
+    ({"search": "_"}, []),
+    ({"search": " "}, ["Eve", "bob@y.test", "ada@x.test"]),
+    ({"search": "@", "distinct_id": "bob"}, ["bob@y.test"]),
+    ({"search": "@", "email": "ada@x.test"}, ["ada@x.test"]),
+    ({"search": "@", "properties": '[{"key":"vip","operator":"is_set"}]'}, ["ada@x.test"]),
     ({"email": "bob@y.test"}, ["bob@y.test"]),
     ({"distinct_id": "eve"}, ["Eve"]),
     ({"distinct_id": "nobody"}, []),
@@ -80,6 +92,19 @@ FILTERS: list[tuple[dict[str, Any], list[str]]] = [
     ({"properties": '[{"key":"age","operator":"is_not_set"}]'}, ["Eve"]),
     ({"properties": '[{"key":"vip","value":["true"]}]'}, ["ada@x.test"]),
     ({"properties": '[{"key":"email","value":"Y.TEST","operator":"icontains"}]'}, ["bob@y.test"]),
+    ({"properties": '[{"key":"email","value":"Y.TEST","operator":"not_icontains"}]'}, ["Eve", "ada@x.test"]),
+    ({"properties": '[{"key":"email","value":"^(ada|bob)@y","operator":"regex"}]'}, ["bob@y.test"]),
+    ({"properties": '[{"key":"email","value":"^(ada|bob)@y","operator":"not_regex"}]'}, ["Eve", "ada@x.test"]),
+    ({"properties": '[{"key":"email","value":["ada@x.test","bob@y.test"]}]'}, ["bob@y.test", "ada@x.test"]),
+    ({"properties": '[{"key":"email","value":"ada@x.test","operator":"is_not"}]'}, ["Eve", "bob@y.test"]),
+    ({"properties": '[{"key":"age","value":[9,36],"operator":"between"}]'}, ["bob@y.test", "ada@x.test"]),
+    ({"properties": '[{"key":"age","value":10,"operator":"lt"}]'}, ["bob@y.test"]),
+    ({"properties": '[{"key":"age","operator":"is_set"}]'}, ["bob@y.test", "ada@x.test"]),
+    ({"properties": '[{"key":"joined","value":"2026-02-01","operator":"is_date_before"}]'}, ["Eve"]),
+    ({"properties": '[{"key":"app version`\\\\","value":"1.2.3","operator":"semver_gt"}]'}, ["Eve"]),
+    ({"properties": '[{"key":"distinct_id","value":"bob"}]'}, ["bob@y.test"]),
+    ({"properties": "[]"}, ["Eve", "bob@y.test", "ada@x.test"]),
+    ({"properties": '{"type":"AND","values":[]}'}, ["Eve", "bob@y.test", "ada@x.test"]),
     (
         {"properties": '{"type":"OR","values":[{"key":"age","value":9},{"key":"name","value":"Eve"}]}'},
         ["Eve", "bob@y.test"],
@@ -230,7 +255,18 @@ def test_refusals(project: LiveProject, refusal: tuple[str, str, dict[str, Any],
 
 @pytest.mark.parametrize(
     "properties",
-    ["{", "3", '[{"key":1}]', '[{"key":"a","operator":"odd"}]', '[{"key":"a","operator":"gt","value":"x"}]'],
+    [
+        *("{", "3", "[3]", '[{"key":1}]', '[{"key":"a","operator":"odd","value":1}]', '[{"key":"a","value":{"b":1}}]'),
+        '[{"key":"a","operator":"between","value":[1]}]',
+        '[{"key":"a","type":"event","value":1}]',
+        '[{"key":"1 = 1","type":"hogql"}]',
+        '[{"key":"id","type":"cohort","value":1}]',
+        '{"type":"XOR","values":[{"key":"a","value":1}]}',
+        "[" * 900 + "]" * 900,
+        '{"type":"AND","values":' * 80 + "[]" + "}" * 80,
+        "[" + '{"key":"a","value":1},' * 60 + '{"key":"a","value":1}]',
+    ],
+    ids=lambda text: text[:60],
 )
 def test_filters_that_make_no_sense(project: LiveProject, properties: str):
     answer = ask(project, params={"properties": properties})
@@ -243,3 +279,91 @@ def test_persons_of_another_project_are_not_found(people: LiveProject, server: A
     assert ask(other).json()["results"] == []
     assert ask(other, f"{uuid}/").status_code == 404
     assert ask(other, f"{uuid}/", "DELETE").status_code == 404
+
+
+def test_a_table(people: LiveProject):
+    send(people, an_event("dan", _set={"email": 'a "b", c', "tags": ["x", 1], "plan": None, "10": 1.0}))
+    answer = ask(people, params={"format": "csv"})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/csv; charset=utf-8")
+    first, *rows = csv.reader(io.StringIO(answer.text))
+    assert first == [
+        *("id", "name", "created_at", "is_identified", "distinct_ids.0", "properties.10", "properties.age"),
+        *("properties.app version`\\", "properties.email", "properties.joined", "properties.name", "properties.plan"),
+        *("properties.tags", "properties.vip"),
+    ]
+    dan, eve, bob, ada = (dict(zip(first, row, strict=True)) for row in rows)
+    assert (
+        dan["name"],
+        dan["distinct_ids.0"],
+        dan["properties.tags"],
+        dan["properties.plan"],
+        dan["properties.10"],
+    ) == (
+        'a "b", c',
+        "dan",
+        '["x",1]',
+        "",
+        "1.0",
+    )
+    assert [person["properties.email"] for person in (eve, bob, ada)] == ["", "bob@y.test", "ada@x.test"]
+    assert ada["id"] == the_one(people, "ada")
+    only = ask(people, params={"format": "csv", "properties": '[{"key":"vip","value":"true"}]', "limit": 5}).text
+    assert [row[1] for row in csv.reader(io.StringIO(only))] == ["name", "ada@x.test"]
+    assert ask(people, params={"format": "xml"}).status_code == 404
+
+
+def test_a_table_of_nobody(project: LiveProject):
+    assert ask(project, params={"format": "csv"}).text == "id,name,created_at,is_identified\r\n"
+
+
+def test_rare_properties_share_a_column_of_a_table():
+    def person(number: int, keys: range) -> PersonOut:
+        properties = msgspec.Raw(msgspec.json.encode({f"p{key}": key for key in keys}))
+        distinct_ids = [f"d{number}"]
+        return PersonOut(
+            id=str(number),
+            uuid=str(number),
+            name="x",
+            created_at="2026-01-01T00:00:00Z",
+            is_identified=False,
+            distinct_ids=distinct_ids,
+            properties=properties,
+        )
+
+    persons = [person(1, range(600)), person(2, range(1_200)), person(3, range(600))]
+    first, *rows = csv.reader(io.StringIO(csv_of(persons).decode()))
+    assert len(first) == COLUMNS_MAX + 1
+    assert {f"properties.p{key}" for key in range(600)} < set(first)
+    of_second = dict(zip(first, rows[1], strict=True))
+    assert len(json.loads(of_second["other"])) == 5 + 1_200 - COLUMNS_MAX
+    assert rows[0][-1] == ""
+
+
+def test_pages_of_a_filtered_list(people: LiveProject):
+    for number in range(5):
+        send(people, an_event(f"n{number}", _set={"kind": "numbered"}))
+    properties = '[{"key":"kind","value":"numbered"}]'
+    seen, address = [], f"/api/projects/{people.id}/persons/?limit=2&properties={properties}"
+    counts = []
+    while address:
+        page = people.server.api.get(address).json()
+        seen += [person["distinct_ids"][0] for person in page["results"]]
+        counts.append(page["count"])
+        address = page["next"]
+    assert sorted(seen) == [f"n{number}" for number in range(5)]
+    assert counts == [5, 5, 5]
+
+
+def test_a_filtered_list_shows_nobody_of_another_project(people: LiveProject, server: Any):
+    other = server.new_project("another")
+    send(other, an_event("ada", _set={"email": "ada@x.test", "vip": True}))
+    (found,) = ask(other, params={"properties": '[{"key":"vip","value":"true"}]'}).json()["results"]
+    (mine,) = ask(people, params={"search": "ada@"}).json()["results"]
+    assert found["uuid"] != mine["uuid"]
+    assert ask(other, params={"search": mine["uuid"]}).json()["results"] == []
+
+
+def test_a_pattern_that_is_none_is_refused(people: LiveProject):
+    answer = ask(people, params={"properties": '[{"key":"email","operator":"regex","value":"("}]'})
+    assert (answer.status_code, answer.json()["attr"]) == (400, "properties")
+    assert "missing )" in answer.json()["detail"]

@@ -12,7 +12,7 @@ import msgspec
 
 from hedgerow.core.clock import from_us, iso
 from hedgerow.people import sql
-from hedgerow.people.filters import Condition, Conditions
+from hedgerow.people.filters import Filters, in_sql
 from hedgerow.people.schemas import PersonOut, ValueOut
 
 if TYPE_CHECKING:
@@ -53,24 +53,36 @@ _VALUES: Final = {
 async def list_persons(
     metadata: Metadata,
     team_id: int,
-    conditions: Conditions,
+    filters: Filters,
     *,
     now_us: int,
     limit: int,
     offset: int,
     names: Sequence[str] | None,
 ) -> tuple[list[PersonOut], int]:
-    """A page of persons, newest first, and how many there are in all."""
-    where = Conditions([Condition("team_id = :team_id AND created_at_us <= :now_us", {}), *conditions])
-    parameters = {"team_id": team_id, "now_us": now_us, **where.parameters}
+    """A page of persons, newest first, and how many there are in all; of the filters, those that SQL has an index for."""
+    where = in_sql(filters)
+    condition = f"team_id = :team_id AND created_at_us <= :now_us AND {where.text}"
+    parameters = {"team_id": team_id, "now_us": now_us, **where.values}
     async with metadata.connection(read_only=True) as connection:
         found = await sql.rows(
             connection,
-            f"SELECT {_COLUMNS} FROM persons WHERE {where.text} ORDER BY created_at_us DESC, uuid LIMIT :limit OFFSET :offset",
+            f"SELECT {_COLUMNS} FROM persons WHERE {condition} ORDER BY created_at_us DESC, uuid LIMIT :limit OFFSET :offset",
             {**parameters, "limit": limit, "offset": offset},
         )
-        count = (await sql.rows(connection, f"SELECT count(*) FROM persons WHERE {where.text}", parameters))[0][0]
+        count = (await sql.rows(connection, f"SELECT count(*) FROM persons WHERE {condition}", parameters))[0][0]
         return await _out(connection, team_id, found, names), int(count)
+
+
+async def persons_by_uuid(
+    metadata: Metadata, team_id: int, uuids: Sequence[str], names: Sequence[str] | None
+) -> list[PersonOut]:
+    """These persons in this order; one that is gone by now is left out."""
+    statement = f"SELECT {_COLUMNS} FROM persons WHERE team_id = :team_id AND uuid IN @uuids"
+    async with metadata.connection(read_only=True) as connection:
+        found = await sql.rows(connection, statement, {"team_id": team_id, "uuids": sql.listed(uuids)})
+        persons = {person.uuid: person for person in await _out(connection, team_id, found, names)}
+    return [persons[uuid] for uuid in uuids if uuid in persons]
 
 
 async def find_person(

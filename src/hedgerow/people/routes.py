@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, NoReturn
+import asyncio
+from typing import Final, NoReturn
 from uuid import UUID
 
-from litestar import Request, delete, get, patch, post, put
+from litestar import Response, delete, get, patch, post, put
 from litestar.datastructures import State
 from msgspec import UnsetType
 
 from hedgerow.core.http import (
+    ApiRequest,
+    Caller,
     FromPath,
     JSONBody,
     MethodNotAllowed,
@@ -19,9 +22,11 @@ from hedgerow.core.http import (
     Team,
     ValidationFailed,
     needs,
+    page_request,
 )
 from hedgerow.people import edits, listing
-from hedgerow.people.filters import FilterReader
+from hedgerow.people.asking import Asking
+from hedgerow.people.filters import Filters
 from hedgerow.people.schemas import (
     BulkDelete,
     BulkDeleted,
@@ -36,8 +41,12 @@ from hedgerow.people.schemas import (
     Split,
     ValueOut,
 )
+from hedgerow.people.table import csv_of
+from hedgerow.queries.connected import while_connected
 
 AT_ONCE_MAX: Final = 1_000
+PAGE_MAX: Final = 10_000
+"""Persons of one page, and of a table."""
 READS = [needs("person:read", limit="clickhouse")]
 WRITES = [needs("person:write", limit="clickhouse")]
 NO_PATCH: Final = PersonPatch()
@@ -61,34 +70,37 @@ def _at(path: str) -> list[str]:
 
 @get(_at(""), guards=READS)
 async def list_persons(
-    state: State, team: NamedDependency[Team], page: NamedDependency[PageRequest], request: Request[Any, Any, Any]
-) -> PersonPage:
-    """Persons, newest first."""
-    metadata = state["metadata"]
+    request: ApiRequest, state: State, team: NamedDependency[Team], caller: NamedDependency[Caller]
+) -> PersonPage | Response[bytes]:
+    """Persons, newest first; with `format=csv`, as a table."""
+    page = page_request(request)
     said = dict(page.query)
+    as_csv = said.get("format") == "csv"
+    if as_csv:
+        page = page_request(request, default=PAGE_MAX)
+    elif said.get("format", "json") != "json":
+        raise NotFound
     if "cohort" in said:
         raise ValidationFailed("There is no such cohort.", attr="cohort")
-    conditions = FilterReader(metadata.dialect).read(
-        search=said.get("search"),
-        email=said.get("email"),
-        distinct_id=said.get("distinct_id"),
-        properties=said.get("properties"),
-    )
-    del request
-    found, count = await listing.list_persons(
-        metadata,
-        team.id,
-        conditions,
-        now_us=state["people"].clock.now_us(),
-        limit=page.limit,
-        offset=page.offset,
-        names=team.person_display_name_properties,
-    )
-    full = len(found) == page.limit
+    filters = Filters(**{name: said[name] for name in ("email", "distinct_id", "search", "properties") if name in said})
+    limit = min(page.limit, PAGE_MAX)
+    names, clock = team.person_display_name_properties, state["people"].clock
+    if filters.need_hogql:
+        asking = Asking(state["queries"], state["schema_of"], team, f"{caller.kind} {caller.grant.digest}", clock)
+        uuids, count = await while_connected(request.receive, asking.page(filters, limit, page.offset))
+        full = len(uuids) == limit
+        found = await listing.persons_by_uuid(state["metadata"], team.id, uuids, names)
+    else:
+        found, count = await listing.list_persons(
+            state["metadata"], team.id, filters, now_us=clock.now_us(), limit=limit, offset=page.offset, names=names
+        )
+        full = len(found) == limit
+    if as_csv:
+        return Response(await asyncio.to_thread(csv_of, found), media_type="text/csv")
     return PersonPage(
         count,
-        page.url_with(limit=page.limit, offset=page.offset + page.limit) if full else None,
-        page.url_with(limit=page.limit, offset=page.offset - page.limit) if page.offset >= page.limit else None,
+        page.url_with(limit=limit, offset=page.offset + limit) if full else None,
+        page.url_with(limit=limit, offset=page.offset - limit) if page.offset >= limit else None,
         found,
     )
 

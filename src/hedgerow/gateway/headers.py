@@ -104,6 +104,7 @@ _NOT_ANSWERED: Final = _HOP | {
     b"service-worker-allowed",
 }
 _NOT_ANSWERED_PREFIXES: Final = (b"access-control-", b"hedgerow-", b"proxy-status")
+_NEVER_UNSAID: Final = frozenset({b"content-length", b"content-type", b"content-encoding", b"close", b"keep-alive"})
 _ACTIVE_CONTENT: Final = (b"text/html", b"image/svg+xml", b"application/xhtml+xml", b"text/xml", b"application/xml")
 
 _rules: dict[bytes, _Rule] = {}
@@ -238,6 +239,7 @@ def answer_headers(headers: Headers, request_id: bytes) -> Headers:
     kept: Headers = []
     has_cache_control = False
     is_active = False
+    named: set[bytes] = set()
     for pair in headers:
         name = pair[0]
         rule = _answer_rules.get(name) or _classify_answer(name)
@@ -247,14 +249,15 @@ def answer_headers(headers: Headers, request_id: bytes) -> Headers:
             if name == b"x-request-id":
                 kept.append((b"hedgerow-upstream-request-id", pair[1]))
             elif name == b"connection":
-                named = {token.strip().lower() for token in pair[1].split(b",")} - {b"close", b"keep-alive"}
-                kept = [one for one in kept if one[0] not in named]
+                named |= {token.strip().lower() for token in pair[1].split(b",")} - _NEVER_UNSAID
             elif name == b"cache-control":
                 has_cache_control = True
                 kept.append(pair)
             elif name == b"content-type":
                 kept.append(pair)
                 is_active = pair[1].lower().lstrip().startswith(_ACTIVE_CONTENT)
+    if named:
+        kept = [pair for pair in kept if pair[0] not in named]
     if not has_cache_control:
         kept.append((b"cache-control", b"private"))
     if is_active:

@@ -43,6 +43,12 @@ def ingest() -> dict[str, Any]:
         figures["mix_50000_keys"]["ratio_to_mix"] = (
             figures["mix_50000_keys"]["events_per_second"] / figures["mix"]["events_per_second"]
         )
+        other = server.post(f"/api/organizations/{server.keys['organization_id']}/projects/", {"name": "Other"})
+        neighbour = server.load(bodies(other["api_token"], mix(MIX_EVENTS // 2, seed=3), 100), 8)
+        assert neighbour["statuses"] == {"200": neighbour["requests"]}, neighbour["statuses"]
+        figures["mix_50000_keys"]["other_project_ratio_to_mix"] = (
+            MIX_EVENTS / 2 / neighbour["seconds"] / figures["mix"]["events_per_second"]
+        )
     with serving(durability="fsync") as server:
         synced = bodies(server.keys["project_token"], mix(MIX_EVENTS // 2), 100)
         figures["mix_fsync"] = _send(server, synced, MIX_EVENTS // 2)
@@ -59,6 +65,9 @@ def _send(server: Running, made: list[bytes], events: int, connections: int = 8)
     assert stored == events, f"{stored} of {events} events are there"
     figures["events_per_second"] = events / figures["seconds"]
     figures["server_cpu_us_per_event"] = figures["server_cpu_seconds"] / events * 1e6
+    figures["server_cpu_us_per_event_by_thread"] = {
+        kind: round(seconds / events * 1e6, 1) for kind, seconds in figures.pop("server_cpu_seconds_by_thread").items()
+    }
     figures["memory_max_mb"] = server.memory_bytes_max / MEGABYTE
     figures["open_files_max"] = server.open_files_max
     return figures

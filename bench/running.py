@@ -55,16 +55,35 @@ class Running:
         times = self.process.cpu_times()
         return times.user + times.system
 
+    def cpu_by_thread(self) -> dict[str, float]:
+        """CPU seconds of threads by what they are: the event loop, ClickHouse's merges, and everything else."""
+        found = {"event loop": 0.0, "merges": 0.0, "inserts and SQL": 0.0}
+        tick = os.sysconf("SC_CLK_TCK")
+        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
+            with contextlib.suppress(OSError):
+                head, _, rest = (task / "stat").read_text().rpartition(")")
+                fields = rest.split()
+                seconds = (int(fields[11]) + int(fields[12])) / tick
+                name = head.partition("(")[2]
+                is_loop = task.name == str(self.process.pid)
+                kind = "event loop" if is_loop else "merges" if name.startswith("Merge") else "inserts and SQL"
+                found[kind] += seconds
+        found["inserts and SQL"] = self.cpu_seconds() - found["event loop"] - found["merges"]  # ended threads count too
+        return found
+
     def load(self, bodies: list[bytes], connections: int, path: str = "/batch/") -> dict[str, Any]:
         """Send `bodies` from a process of its own; the figures of `bench.load`, and this server's CPU seconds."""
         with tempfile.NamedTemporaryFile(suffix=".bodies") as file:
             pickle.dump(bodies, file)
             file.flush()
-            before = self.cpu_seconds()
+            before, threads_before = self.cpu_seconds(), self.cpu_by_thread()
             command = [sys.executable, "-m", "bench.load", HOST, str(self.port), path, str(connections), file.name]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             figures: dict[str, Any] = json.loads(done.stdout)
             figures["server_cpu_seconds"] = self.cpu_seconds() - before
+            figures["server_cpu_seconds_by_thread"] = {
+                kind: seconds - threads_before[kind] for kind, seconds in self.cpu_by_thread().items()
+            }
             return figures
 
     def query(self, text: str, **more: object) -> dict[str, Any]:

@@ -22,6 +22,7 @@ groups_committed = Counter("hedgerow_groups_committed", "Groups that the writer 
 group_seconds = Histogram("hedgerow_group_seconds", "Seconds from taking a group to answering it", registry=REGISTRY)
 queue_events = Gauge("hedgerow_queue_events", "Events waiting for the writer or in flight", registry=REGISTRY)
 outbox_rows = Gauge("hedgerow_outbox_rows", "ClickHouse rows that wait in SQL to be sent", registry=REGISTRY)
+jobs_waiting = Gauge("hedgerow_jobs_waiting", "Jobs that wait to be run", registry=REGISTRY)
 queries_run = Counter("hedgerow_queries", "Queries by outcome", ["kind", "outcome"], registry=REGISTRY)
 query_seconds = Histogram("hedgerow_query_seconds", "Seconds a query took in ClickHouse", registry=REGISTRY)
 

@@ -98,7 +98,16 @@ class PersonState:
 class IdState:
     """A distinct id as it will be when the batch is saved."""
 
-    __slots__ = ("is_personless", "override", "own_uuid", "person", "was_moved", "was_overridden", "was_used")
+    __slots__ = (
+        "is_personless",
+        "is_scattered",
+        "override",
+        "own_uuid",
+        "person",
+        "was_moved",
+        "was_overridden",
+        "was_used",
+    )
 
     def __init__(
         self,
@@ -106,6 +115,7 @@ class IdState:
         person: PersonState | None = None,
         *,
         is_personless: bool = False,
+        is_scattered: bool = False,
         override: str | None = None,
     ) -> None:
         self.own_uuid = own_uuid
@@ -113,14 +123,16 @@ class IdState:
         self.person = person
         self.is_personless = is_personless
         """Personless events were stored under it."""
+        self.is_scattered = is_scattered
+        """Its stored events may carry other ids than its own although no person has it: a deleted one's."""
         self.override = override
-        """The person that its stored events belong to, where that is not what they carry."""
+        """The person that its stored events belong to, where that may not be what they carry."""
         self.was_moved = False
         """It belongs to another person than SQL says."""
         self.was_overridden = False
         """`override` is not what SQL says."""
         self.was_used = False
-        """`is_personless` is not what SQL says."""
+        """`is_personless` or `is_scattered` is not what SQL says."""
 
 
 class GroupState:
@@ -193,7 +205,8 @@ class TeamView:
         if not state.is_personless:
             state.is_personless = True
             state.was_used = True
-        return Who(PERSONLESS, state.own_uuid, 0, versions.NO_PROPERTIES, NO_GROUPS)
+        # Where an override waits, queries show what it says; so the event carries that, and no squash changes it.
+        return Who(PERSONLESS, state.override or state.own_uuid, 0, versions.NO_PROPERTIES, NO_GROUPS)
 
     # -- persons -----------------------------------------------------------------------------------------------------
 
@@ -222,7 +235,8 @@ class TeamView:
         state.was_moved = True
         if person.distinct_ids is not None:
             person.distinct_ids.add(distinct_id)
-        if state.override is None and not is_moved and (not state.is_personless or state.own_uuid == person.uuid):
+        is_stale = is_moved or state.is_scattered or (state.is_personless and state.own_uuid != person.uuid)
+        if state.override is None and not is_stale:
             return
         if state.override != person.uuid:
             state.override = person.uuid
@@ -237,8 +251,9 @@ class TeamView:
         for distinct_id in sorted(person.distinct_ids):
             state = self.ids[distinct_id]
             state.person = None
-            state.was_used = state.was_used or not state.is_personless
-            state.is_personless = True
+            is_scattered = state.is_scattered or state.override is not None or state.own_uuid != person.uuid
+            state.was_used = state.was_used or not state.is_personless or is_scattered != state.is_scattered
+            state.is_personless, state.is_scattered = True, is_scattered
             self.freed.append((distinct_id, person.uuid))
         person.distinct_ids = set()
         person.gone = True

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hedgerow.people.facts import PersonEvent
 
 _IDS: Final = """
-SELECT asked.value, ids.person_uuid, personless.distinct_id, overrides.person_uuid
+SELECT asked.value, ids.person_uuid, personless.is_scattered, overrides.person_uuid
 FROM @ids AS asked
 LEFT JOIN person_distinct_ids AS ids ON ids.team_id = :team_id AND ids.distinct_id = asked.value
 LEFT JOIN personless_distinct_ids AS personless
@@ -26,7 +26,7 @@ LEFT JOIN personless_distinct_ids AS personless
 LEFT JOIN person_overrides AS overrides ON overrides.team_id = :team_id AND overrides.distinct_id = asked.value
 """
 _IDS_OF_PERSONS: Final = """
-SELECT ids.distinct_id, ids.person_uuid, personless.distinct_id, overrides.person_uuid
+SELECT ids.distinct_id, ids.person_uuid, personless.is_scattered, overrides.person_uuid
 FROM person_distinct_ids AS ids
 LEFT JOIN personless_distinct_ids AS personless
     ON personless.team_id = ids.team_id AND personless.distinct_id = ids.distinct_id
@@ -126,15 +126,16 @@ def person_of(team_id: int, uuid: str, created_at_us: int, properties: str, *, i
 
 def _put(
     view: TeamView,
-    found: Sequence[tuple[str, str | None, str | None, str | None]],
+    found: Sequence[tuple[str, str | None, bool | None, str | None]],
     own: dict[str, str],
     persons: dict[str, PersonState],
 ) -> None:
-    for distinct_id, uuid, personless, override in found:
+    for distinct_id, uuid, is_scattered, override in found:
         view.ids[distinct_id] = IdState(
             own[distinct_id],
             None if uuid is None else persons[uuid],
-            is_personless=personless is not None,
+            is_personless=is_scattered is not None,
+            is_scattered=bool(is_scattered),
             override=override,
         )
 

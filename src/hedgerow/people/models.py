@@ -7,7 +7,7 @@ it. `version` is the number of the commit that wrote the row last (`sql.next_ver
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Index, Integer, LargeBinary, String, Text
+from sqlalchemy import BigInteger, Boolean, Index, Integer, LargeBinary, String, Text, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hedgerow.core.storage.tables import Base, RowId
@@ -55,6 +55,8 @@ class PersonlessDistinctId(Base):
 
     team_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     distinct_id: Mapped[str] = mapped_column(String(400), primary_key=True)
+    is_scattered: Mapped[bool] = mapped_column(Boolean, server_default=false())
+    """It was a deleted person's whose id some of its events carry: its next person needs an override, whatever its id."""
 
 
 class PersonOverride(Base):
@@ -137,6 +139,10 @@ class WriterLease(Base):
 
     worker: Mapped[str] = mapped_column(String(36), primary_key=True)
     expires_at_us: Mapped[int] = mapped_column(BigInteger)
+    asked_version: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    """The last commit whose overrides somebody wants to squash (`in_flight`)."""
+    settled_version: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    """Every event that this worker identified without knowing the overrides up to this commit is in ClickHouse."""
 
 
 class EventReservation(Base):

@@ -32,8 +32,8 @@ VALUES (:team_id, :distinct_id, :person_uuid, :version)
 ON CONFLICT (team_id, distinct_id) DO UPDATE SET person_uuid = excluded.person_uuid, version = excluded.version
 """
 _PERSONLESS: Final = """
-INSERT INTO personless_distinct_ids (team_id, distinct_id) VALUES (:team_id, :distinct_id)
-ON CONFLICT (team_id, distinct_id) DO NOTHING
+INSERT INTO personless_distinct_ids (team_id, distinct_id, is_scattered) VALUES (:team_id, :distinct_id, :is_scattered)
+ON CONFLICT (team_id, distinct_id) DO UPDATE SET is_scattered = excluded.is_scattered
 """
 _GROUP_TYPE: Final = """
 INSERT INTO group_type_mappings (team_id, group_type_index, group_type, created_at_us)
@@ -120,7 +120,7 @@ def collect(view: TeamView, version: int, now_us: int, known: KnownVersions, cha
             changes.line(IDS, rows.distinct_id(team_id, distinct_id, person.uuid, version))
             state.was_moved = False
         if state.was_used:
-            changes.run(_PERSONLESS, team_id=team_id, distinct_id=distinct_id)
+            changes.run(_PERSONLESS, team_id=team_id, distinct_id=distinct_id, is_scattered=state.is_scattered)
             state.was_used = False
         if state.was_overridden:
             uuid = state.override

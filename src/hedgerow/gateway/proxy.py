@@ -9,9 +9,10 @@ when it is judged here. What is not a call of an app is passed on untouched. One
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any, Final, cast
+from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 from uuid import UUID
 
@@ -39,6 +40,8 @@ from hedgerow.settings import Settings
 
 NATIVE: Final = b"/api/"
 """Paths of this server's own API that a gateway key may call: as a call through its LOCAL connection."""
+READ_ON_BYTES_MAX: Final = 16 << 20
+READ_ON_SECONDS_MAX: Final = 1.0
 _KEY: Final = PREFIX.encode()
 _REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 CREDENTIAL_NAMES: Final = (b"personal_api_key", b"secret_api_token", b"access_token")
@@ -105,6 +108,16 @@ class GatewayApp:
     ) -> None:
         trace = Trace(self._clock, app, scope["method"], scope["query_string"])
         answering: Answering | None = None
+        asked: Asked | None = None
+
+        async def refuse(error: GatewayError) -> None:
+            if answering is not None and answering.has_begun:
+                trace.refused_by(error)
+                log("gateway").warning("answer_cut", code=error.code)
+                await abort(scope, receive)
+                return
+            await _refuse(error, trace, receive, send, has_body=asked is not None and asked.has_body)
+
         try:
             asked = read_headers(scope["headers"])
             trace.request_id = asked.request_id
@@ -125,14 +138,9 @@ class GatewayApp:
                 await self._to_account(call, asked, body, receive=receive, answering=answering, trace=trace)
             trace.bytes_in = body.size
         except GatewayError as error:
-            await self._refuse(
-                error, trace, scope, receive, send, has_begun=answering is not None and answering.has_begun
-            )
+            await refuse(error)
         except MetadataUnavailable:
-            error = unavailable("unavailable", "The gateway's store cannot answer at the moment.")
-            await self._refuse(
-                error, trace, scope, receive, send, has_begun=answering is not None and answering.has_begun
-            )
+            await refuse(unavailable("unavailable", "The gateway's store cannot answer at the moment."))
         except ClientGone:
             trace.ended = "client gone"
             trace.upstream_done()
@@ -307,25 +315,35 @@ class GatewayApp:
         finally:
             slot.release()
 
-    async def _refuse(
-        self, error: GatewayError, trace: Trace, scope: Scope, receive: Receive, send: Send, *, has_begun: bool
-    ) -> None:
-        trace.status, trace.origin, trace.code = error.status, "gateway", error.code
-        trace.policy = cast("str", error.more.get("rule", trace.policy))
-        if has_begun:
-            log("gateway").warning("answer_cut", code=error.code)
-            await abort(scope, receive)
-            return
-        request_id = trace.request_id.decode("latin-1")
-        body = error.body(request_id)
-        headers = error.answer_headers(request_id)
-        if trace.connection is not None:
-            headers.append((b"hedgerow-connection", str(trace.connection.id).encode()))
-        if trace.method != "HEAD":
-            headers.append((b"content-length", str(len(body)).encode()))
-        trace.bytes_out = len(body)
-        await send({"type": "http.response.start", "status": error.status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if trace.method == "HEAD" else body, "more_body": False})
+
+async def _refuse(error: GatewayError, trace: Trace, receive: Receive, send: Send, *, has_body: bool) -> None:
+    """Answer instead of the account."""
+    trace.refused_by(error)
+    request_id = trace.request_id.decode("latin-1")
+    body = error.body(request_id)
+    headers = error.answer_headers(request_id)
+    if trace.connection is not None:
+        headers.append((b"hedgerow-connection", str(trace.connection.id).encode()))
+    if trace.method != "HEAD":
+        headers.append((b"content-length", str(len(body)).encode()))
+    trace.bytes_out = len(body)
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if trace.method == "HEAD" else body, "more_body": True})
+    if error.closes and has_body:
+        await _read_on(receive)
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _read_on(receive: Receive) -> None:
+    """Take in more of a body that nobody wants: to close with something unread would take the answer back."""
+    left = READ_ON_BYTES_MAX
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(READ_ON_SECONDS_MAX):
+            while left > 0:
+                message = await receive()
+                left -= len(message.get("body", b""))
+                if not message.get("more_body"):
+                    return
 
 
 async def abort(scope: Scope, receive: Receive) -> None:

@@ -9,6 +9,7 @@ from urllib.parse import unquote_plus
 
 from hedgerow.core.clock import Clock
 from hedgerow.gateway.accounting import GatewayCall, route_of
+from hedgerow.gateway.answers import GatewayError
 from hedgerow.gateway.apps import App
 from hedgerow.gateway.connections import Connection
 from hedgerow.gateway.keys import KeyGrant
@@ -67,6 +68,11 @@ class Trace:
         self.bytes_out = 0
         self.retries = 0
         self.ended = "complete"
+
+    def refused_by(self, error: GatewayError) -> None:
+        """The gateway itself answers."""
+        self.status, self.origin, self.code = error.status, "gateway", error.code
+        self.policy = error.more.get("rule", self.policy)
 
     def passed_on(self) -> None:
         """The call goes on now."""

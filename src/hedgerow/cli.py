@@ -1,4 +1,4 @@
-"""The command line: init, serve, demo, query, keys, doctor.
+"""The command line: init, serve, gateway, demo, query, keys, doctor.
 
 Every failure that a person can mend is one sentence on standard error and exit code 1.
 """
@@ -99,6 +99,18 @@ def serve(data_dir: Path | None, host: str | None, port: int | None, with_demo: 
     from hedgerow.commands.serving import serve_forever
 
     _run(serve_forever(_settings(data_dir, host=host, port=port), with_demo=with_demo))
+
+
+@main.command()
+@data_option
+@click.option("--host", default=None, help="The address to listen on. [default: 127.0.0.1]")
+@click.option("--port", type=int, default=None, help="The port to listen on. [default: 8000]")
+@_plainly
+def gateway(data_dir: Path | None, host: str | None, port: int | None) -> None:
+    """Serve the gateway alone: one key in front of connected accounts, without this server's own API."""
+    from hedgerow.commands.gateway import gateway_forever
+
+    _run(gateway_forever(_settings(data_dir, host=host, port=port)))
 
 
 @main.command()

@@ -98,6 +98,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     gateway_rate_per_second: float = 50.0  # of a key whose policy says nothing; 0 is no limit
     gateway_rate_burst: int = 100
     gateway_guard: Literal["off", "posthog"] = "off"  # refuse by PostHog's own limits before it does
+    events_url: str = ""  # where a gateway that runs alone sends its calls: https://phc_token@host; "" is nowhere
     gateway_events: bool = True  # every call becomes an event of a project of its own
     secret_keys: tuple[str, ...] = ()  # seal stored credentials, first one first; none is a file in the data folder
 
@@ -105,7 +106,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     session_days: int = 14
 
     # OAuth provider
-    oauth_client_hosts: tuple[str, ...] = ()  # hosts whose client metadata documents may be fetched; * is any public one
+    oauth_client_hosts: tuple[
+        str, ...
+    ] = ()  # hosts whose client metadata documents may be fetched; * is any public one
     oauth_rotate_dynamic: bool = False  # replace refresh tokens of applications that registered themselves, too
     oauth_signing_key_path: str = ""  # a PEM file that several servers share; "" makes one in the data folder
 
@@ -159,7 +162,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 LISTS = {"allowed_hosts", "trusted_proxies", "oauth_client_hosts", "gateway_hosts", "secret_keys"}
-OTHER_NAMES = {"chaos_rounds", "fuzz_examples", "golden", "events_url"}  # read elsewhere: tests, a lone gateway
+OTHER_NAMES = {"chaos_rounds", "fuzz_examples", "golden"}  # read elsewhere: tests
 
 
 def _decode(kind: type, value: object) -> object:

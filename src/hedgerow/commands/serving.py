@@ -32,7 +32,7 @@ COLLECTOR_THRESHOLDS = (50_000, 20, 50)
 async def serve_forever(settings: Settings, *, with_demo: bool = False) -> None:
     """Serve until SIGINT or SIGTERM. Raises StartupError with one sentence."""
     set_up_logging(settings.log_level)
-    listener = _listen(settings)
+    listener = listen(settings)
     with contextlib.closing(listener):
         made = await set_up(settings)
         house = await Hedgerow.open(settings)
@@ -42,7 +42,7 @@ async def serve_forever(settings: Settings, *, with_demo: bool = False) -> None:
             _greet(settings, made)
             address_file(settings).write_text(settings.origin, encoding="utf-8")
             _calm_the_collector()
-            await _server(house).serve(sockets=[listener])
+            await server_of(house).serve(sockets=[listener])
         finally:
             address_file(settings).unlink(missing_ok=True)
             await house.close()
@@ -110,7 +110,7 @@ async def _call(house: Hedgerow, body: bytes) -> tuple[int, str]:
     return status, text.decode("utf-8", "replace")
 
 
-def _listen(settings: Settings) -> socket.socket:
+def listen(settings: Settings) -> socket.socket:
     """Take the port first, so that one that is in use is found before anything is opened."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -143,9 +143,10 @@ class _Server(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
 
-def _server(house: Hedgerow) -> uvicorn.Server:
+def server_of(app: Any) -> uvicorn.Server:
+    """Uvicorn over an ASGI application, as every command runs it."""
     config = uvicorn.Config(
-        house,
+        app,
         http=StrictProtocol,
         ws="none",
         loop="none",

@@ -42,6 +42,8 @@ _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}
 class GatewayCall(msgspec.Struct, kw_only=True):
     """What is known of a call when it is over. Durations are microseconds. Holds no secret and no value of a query."""
 
+    event_uuid: str
+    """Of the event that it becomes, so that one that is sent twice is stored once."""
     at_us: int
     request_id: str
     key_id: UUID | None

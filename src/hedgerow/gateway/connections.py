@@ -56,6 +56,8 @@ class Connections:
 
     def __init__(self, metadata: Metadata, clock: Clock, origin: str) -> None:
         """`origin` is the gateway's own: what hints point to."""
+        self.has_server = True
+        """False when the gateway runs alone: then connections to this very server do not count."""
         self._metadata = metadata
         self._origin = origin
         self._of_user = LookupCache(self._load, clock)
@@ -74,6 +76,8 @@ class Connections:
         `named` is the text of the header. Raises `GatewayError` (400), `MetadataUnavailable`.
         """
         connections = await self.of_user(user_id)
+        if not self.has_server:
+            connections = tuple(one for one in connections if one.method != "LOCAL")
         if named is not None:
             return self._named(app, connections, named)
         if pinned is not None:

@@ -124,7 +124,7 @@ class GatewayKeys:
     def __init__(self, metadata: Metadata, clock: Clock) -> None:
         """Look up in `metadata`."""
         self._metadata = metadata
-        self._clock = clock
+        self.clock = clock
         self._found = LookupCache(self._load, clock, absence=False)
         self._noted: dict[UUID, datetime] = {}
         self._notes: set[asyncio.Task[None]] = set()
@@ -139,7 +139,7 @@ class GatewayKeys:
         grant = await self._found.get(digest(secret))
         if grant is None:
             return None
-        now = self._clock.now()
+        now = self.clock.now()
         if grant.expires_at is not None and grant.expires_at <= now:
             return None
         self._note_use(grant, now)
@@ -163,7 +163,7 @@ class GatewayKeys:
         """Make a key of the user."""
         async with self._metadata.write() as session:
             made = add_key(
-                session, self._clock, actor, user_id=user_id, name=name, policy=policy, expires_at=expires_at
+                session, self.clock, actor, user_id=user_id, name=name, policy=policy, expires_at=expires_at
             )
         self.forget()
         return made
@@ -172,14 +172,14 @@ class GatewayKeys:
         self, actor: Actor, user_id: int, key_id: UUID, grace: timedelta = GRACE_DEFAULT
     ) -> MadeKey | None:
         """A new secret with the same rights; the old one works until the grace is over. None for no such live key."""
-        now = self._clock.now()
+        now = self.clock.now()
         async with self._metadata.write() as session:
             old = await _live(session, user_id, key_id, now)
             if old is None or old.rotated_to is not None:
                 return None
             made = add_key(
                 session,
-                self._clock,
+                self.clock,
                 actor,
                 user_id=user_id,
                 name=old.name,
@@ -191,19 +191,19 @@ class GatewayKeys:
             ends = ends if old.expires_at is None else min(ends, old.expires_at)
             old.expires_at, old.rotated_to = ends, made.row.id
             details = {"to": str(made.row.id), "grace_seconds": int((ends - now).total_seconds())}
-            audit(session, actor, "key.rotated", clock=self._clock, subject=_subject(old), details=details)
+            audit(session, actor, "key.rotated", clock=self.clock, subject=_subject(old), details=details)
         self.forget()
         return made
 
     async def revoke(self, actor: Actor, user_id: int, key_id: UUID) -> bool:
         """End a key at once; False where there is no such live key."""
-        now = self._clock.now()
+        now = self.clock.now()
         async with self._metadata.write() as session:
             row = await _live(session, user_id, key_id, now)
             if row is None:
                 return False
             row.revoked_at = now
-            audit(session, actor, "key.revoked", clock=self._clock, subject=_subject(row))
+            audit(session, actor, "key.revoked", clock=self.clock, subject=_subject(row))
         self.forget()
         return True
 
@@ -260,7 +260,7 @@ class GatewayKeys:
                 if first.rowcount:
                     actor = Actor("key", str(grant.id))
                     subject = Subject("key", str(grant.id), grant.user_id)
-                    audit(session, actor, "key.first_used", clock=self._clock, subject=subject)
+                    audit(session, actor, "key.first_used", clock=self.clock, subject=subject)
                 else:
                     await session.execute(
                         update(GatewayKey).where(GatewayKey.id == grant.id).values(last_used_at=moment)

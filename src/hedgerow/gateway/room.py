@@ -11,6 +11,7 @@ from hedgerow.gateway.addresses import Resolver
 from hedgerow.gateway.apps import Apps
 from hedgerow.gateway.connections import Connections
 from hedgerow.gateway.credentials import Credentials, SealedCredentials
+from hedgerow.gateway.events_url import EventsUrl
 from hedgerow.gateway.keys import GatewayKeys
 from hedgerow.gateway.local import LocalUpstream
 from hedgerow.gateway.proxy import GatewayApp
@@ -41,7 +42,9 @@ class Gateway:
         self.connections = Connections(metadata, clock, settings.origin)
         self.credentials: Credentials = SealedCredentials(metadata, self.vault)
         self.client = UpstreamClient(clock, connect_seconds=settings.gateway_connect_seconds, resolver=resolver)
-        self.accounting = Accounting(metadata, clock, sink)
+        if sink is None and settings.events_url:
+            sink = EventsUrl(settings.events_url, self.client)
+        self.accounting = Accounting(metadata, clock, sink if settings.gateway_events else None)
 
     @classmethod
     async def open(
@@ -59,7 +62,8 @@ class Gateway:
         return room
 
     def layer(self, inner: Any, local: LocalUpstream | None = None) -> GatewayApp:
-        """The data plane before `inner`."""
+        """The data plane before `inner`; without `local` the gateway runs alone."""
+        self.connections.has_server = local is not None
         return GatewayApp(
             inner,
             settings=self.settings,

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 from urllib.parse import unquote_plus
 
+from hedgerow.core import ids
 from hedgerow.core.clock import Clock
 from hedgerow.gateway.accounting import GatewayCall, route_of
 from hedgerow.gateway.answers import GatewayError
@@ -93,6 +94,7 @@ class Trace:
         upstream = max(0.0, self.upstream_ended - self.sent) if self.sent else 0.0
         grant, connection = self.grant, self.connection
         return GatewayCall(
+            event_uuid=str(ids.uuid7()),
             at_us=now_us - int(took * 1e6),
             request_id=self.request_id.decode("latin-1"),
             key_id=None if grant is None else grant.id,

@@ -56,7 +56,7 @@ def judge(policy: Policy, call: Call) -> None:
     """Raise `GatewayError` 403 that names the first rule that does not allow the call."""
     if policy.expires_at is not None and policy.expires_at <= call.now:
         raise policy_denied("expired", "The policy's time is over.")
-    if policy.ip_allow is not None and not _is_from(call.address, policy.ip_allow):
+    if policy.ip_allow is not None and not is_from(call.address, policy.ip_allow):
         raise policy_denied("ip", "Calls from this address are not allowed.")
     if policy.apps is not None and call.app.name not in policy.apps:
         raise policy_denied("app", f"The app {call.app.name} is not allowed.")
@@ -141,7 +141,8 @@ def _reads(app: App, method: str, reading: str) -> bool:
     return method == "POST" and matches(app.reading_posts, reading)
 
 
-def _is_from(address: str | None, networks: tuple[str, ...]) -> bool:
+def is_from(address: str | None, networks: tuple[str, ...]) -> bool:
+    """Whether an address is in one of the networks; one that is not known is in none."""
     if address is None:
         return False
     try:

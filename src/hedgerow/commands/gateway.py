@@ -1,0 +1,68 @@
+"""`hedgerow gateway`: the gateway alone, over a SQL database of its own or one that it shares with a server."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import click
+
+from hedgerow.commands.serving import listen, server_of
+from hedgerow.commands.setup import set_up
+from hedgerow.core.clock import Clock
+from hedgerow.core.errors import MetadataUnavailable
+from hedgerow.core.http import protected
+from hedgerow.core.storage.metadata import Metadata
+from hedgerow.core.telemetry import METRICS_CONTENT_TYPE, metrics, set_up_logging
+from hedgerow.gateway import Gateway
+from hedgerow.settings import Settings
+
+
+class Beside:
+    """What a gateway that runs alone answers beside its calls: health and figures; everything else is 404."""
+
+    def __init__(self, metadata: Metadata) -> None:
+        self._metadata = metadata
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        del receive
+        if scope["type"] != "http":
+            return
+        status, body, kind = (
+            404,
+            b'{"type":"gateway_error","code":"unknown_app","detail":"No such app."}',
+            "application/json",
+        )
+        if scope["path"] == "/_health":
+            status, body, kind = 200, b"ok", "text/plain"
+        elif scope["path"] == "/_ready":
+            status, body, kind = await self._ready(), b"", "text/plain"
+        elif scope["path"] == "/metrics":
+            status, body, kind = 200, metrics(), METRICS_CONTENT_TYPE
+        headers = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+
+    async def _ready(self) -> int:
+        try:
+            await self._metadata.ping()
+        except MetadataUnavailable:
+            return 503
+        return 200
+
+
+async def gateway_forever(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM. Raises StartupError with one sentence."""
+    set_up_logging(settings.log_level)
+    clock = Clock()
+    async with contextlib.AsyncExitStack() as stack:
+        listener = stack.enter_context(contextlib.closing(listen(settings)))
+        made = await set_up(settings)
+        metadata = await Metadata.open(settings)
+        stack.push_async_callback(metadata.close)
+        room = await Gateway.open(metadata, settings, clock)
+        stack.push_async_callback(room.close)
+        click.echo(f"\nHedgerow's gateway serves {settings.origin}/posthog/  (data in {settings.data_dir})")
+        if made.get("gateway_key"):
+            click.echo(f"\n  gateway key        {made['gateway_key']}   (secret, shown this once)\n")
+        await server_of(protected(room.layer(Beside(metadata)), settings)).serve(sockets=[listener])

@@ -68,9 +68,9 @@ def grant_types_of(description: Mapping[str, Any]) -> list[str]:
 def auth_method(description: Mapping[str, Any], allowed: frozenset[str]) -> str:
     """`token_endpoint_auth_method`, `none` if it says nothing. Raises `Refused`."""
     method = description.get("token_endpoint_auth_method") or "none"
-    if method not in allowed:
+    if not isinstance(method, str) or method not in allowed:
         raise _unusable(f"token_endpoint_auth_method must be one of {', '.join(sorted(allowed))}")
-    return cast("str", method)
+    return method
 
 
 def name_of(description: Mapping[str, Any]) -> str:

@@ -26,6 +26,9 @@ DEEP = {
     "CTEs that double as tables": "WITH a0 AS (SELECT 1 AS x), "
     + ", ".join(f"a{i + 1} AS (SELECT l.x FROM a{i} l CROSS JOIN a{i} r)" for i in range(30))
     + " SELECT * FROM a30",
+    "100 subqueries as values": nested("(SELECT ", "1", ")", 100),
+    "30 subqueries in IN": "SELECT 1 WHERE 1 IN (" * 30 + "SELECT 1" + ")" * 30,
+    "5,000 subqueries in IN": "SELECT " + " OR ".join(["1 IN (SELECT 1)"] * 5_000),
     "a function's name of a megabyte": "SELECT " + "a" * 1_000_000 + "(1)",
     "a field of a megabyte": "SELECT " + "a" * 1_000_000 + " FROM events",
 }
@@ -49,6 +52,7 @@ ANSWERED = {
     "IN of 50,000 pairs": ("SELECT ('a', 'v7') IN (" + ", ".join(f"('a', 'v{i}')" for i in range(50_000)) + ")", [[1]]),
     "a text of a megabyte": (f"SELECT length('{'a' * 1_000_000}')", [[1_000_000]]),
     "comparisons in comparisons": (nested("(", "nullIf(1, 2)", " = nullIf(1, 2))", 60), [[1]]),
+    "ten subqueries in IN": ("SELECT 1 WHERE 1 IN (" * 10 + "SELECT 1" + ")" * 10, [[1]]),
     "BETWEEN in BETWEEN": (nested("(", "1", " BETWEEN 1 AND 2)", 100), [[1]]),
 }
 
@@ -61,7 +65,6 @@ def test_it_is_answered(project: Project, hogql: str, rows: list[list[object]]) 
 TOO_MUCH = {
     "aliases that double": "SELECT 1 AS a0, " + ", ".join(f"a{i} + a{i} AS a{i + 1}" for i in range(40)),
     "100 lambdas": nested("arrayMap(x -> ", "[1]", ", [1])", 80),
-    "100 subqueries as values": nested("(SELECT ", "1", ")", 100),
     "5,000 branches": " UNION ALL ".join(["SELECT 1"] * 5_000),
 }
 

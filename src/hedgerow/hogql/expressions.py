@@ -306,7 +306,7 @@ def window_function(resolver: Resolver, node: ast.WindowFunction) -> Any:
 
 
 def subquery(resolver: Resolver, node: ast.SelectQuery | ast.SelectSetQuery) -> Any:
-    return resolver.subquery(node)
+    return resolver.subquery_as_value(node)
 
 
 def placeholder(_resolver: Resolver, node: ast.Placeholder) -> Any:

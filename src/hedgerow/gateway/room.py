@@ -10,7 +10,8 @@ from hedgerow.gateway.accounting import Accounting, EventSink
 from hedgerow.gateway.addresses import Resolver
 from hedgerow.gateway.apps import Apps
 from hedgerow.gateway.connections import Connections
-from hedgerow.gateway.credentials import Credentials, SealedCredentials
+from hedgerow.gateway.control import Control
+from hedgerow.gateway.credentials import Credentials
 from hedgerow.gateway.events_url import EventsUrl
 from hedgerow.gateway.keys import GatewayKeys
 from hedgerow.gateway.local import LocalUpstream
@@ -40,11 +41,21 @@ class Gateway:
         self.apps = Apps.load(settings)
         self.keys = GatewayKeys(metadata, clock)
         self.connections = Connections(metadata, clock, settings.origin)
-        self.credentials: Credentials = SealedCredentials(metadata, self.vault)
         self.client = UpstreamClient(clock, connect_seconds=settings.gateway_connect_seconds, resolver=resolver)
         if sink is None and settings.events_url:
             sink = EventsUrl(settings.events_url, self.client)
         self.accounting = Accounting(metadata, clock, sink if settings.gateway_events else None)
+        self.control = Control(
+            metadata=metadata,
+            settings=settings,
+            clock=clock,
+            vault=self.vault,
+            apps=self.apps,
+            keys=self.keys,
+            connections=self.connections,
+            client=self.client,
+        )
+        self.credentials: Credentials = self.control.credentials
 
     @classmethod
     async def open(
@@ -59,11 +70,13 @@ class Gateway:
         """Read the settings and start what runs beside the requests. Raises `StartupError`."""
         room = cls(metadata, settings, clock, sink=sink, resolver=resolver)
         await room.accounting.start()
+        await room.control.start()
         return room
 
     def layer(self, inner: Any, local: LocalUpstream | None = None) -> GatewayApp:
         """The data plane before `inner`; without `local` the gateway runs alone."""
         self.connections.has_server = local is not None
+        self.control.serve(local)
         return GatewayApp(
             inner,
             settings=self.settings,
@@ -79,6 +92,7 @@ class Gateway:
 
     async def close(self) -> None:
         """End, before the stores close; requests must have ended."""
+        await self.control.stop()
         await self.accounting.stop()
         await self.keys.close()
         await self.client.close()

@@ -22,6 +22,7 @@ from hedgerow.core.http import Access, ServiceUnavailable, http_layer, open_acce
 from hedgerow.core.storage.events import EventStore, StoreUnavailable
 from hedgerow.core.storage.metadata import Metadata
 from hedgerow.gateway import Gateway
+from hedgerow.gateway.routes import routes as gateway_routes
 from hedgerow.oauth import OAuthProvider
 from hedgerow.oauth import routes as oauth_routes
 from hedgerow.people.routes import routes as people_routes
@@ -140,11 +141,11 @@ class Hedgerow:
         )
         await self.writer.start()
         self._later(self.writer.stop)
+        self.gateway = await Gateway.open(self.metadata, settings, clock)
+        self._later(self.gateway.close)
         capture = CaptureApp(self._rest(), self.access.teams, self.writer, self.metadata, settings, clock)
         await capture.start()
         self._later(capture.stop)
-        self.gateway = await Gateway.open(self.metadata, settings, clock)
-        self._later(self.gateway.close)
         self.app = protected(self.gateway.layer(capture, OwnApplication(capture, settings.origin)), settings)
 
     def _rest(self) -> Any:
@@ -152,6 +153,7 @@ class Hedgerow:
         layer["state"].update(
             {
                 "oauth": self.oauth,
+                "gateway": self.gateway,
                 "queries": self.queries,
                 "schema_of": self.schemas.of,
                 "people": self.people,
@@ -166,6 +168,7 @@ class Hedgerow:
             metrics,
             *workspace_routes,
             *oauth_routes,
+            *gateway_routes,
             *people_routes,
             *query_routes,
             *web_routes(self.events),

@@ -99,6 +99,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     gateway_rate_burst: int = 100
     gateway_guard: Literal["off", "posthog"] = "off"  # refuse by PostHog's own limits before it does
     events_url: str = ""  # where a gateway that runs alone sends its calls: https://phc_token@host; "" is nowhere
+    gateway_return_origins: tuple[str, ...] = ()  # where the connect page may lead back to, besides this server
     gateway_events: bool = True  # every call becomes an event of a project of its own
     secret_keys: tuple[str, ...] = ()  # seal stored credentials, first one first; none is a file in the data folder
 
@@ -161,7 +162,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
 
-LISTS = {"allowed_hosts", "trusted_proxies", "oauth_client_hosts", "gateway_hosts", "secret_keys"}
+LISTS = {"allowed_hosts", "trusted_proxies", "oauth_client_hosts", "gateway_hosts", "gateway_return_origins", "secret_keys"}
 OTHER_NAMES = {"chaos_rounds", "fuzz_examples", "golden"}  # read elsewhere: tests
 
 

@@ -29,6 +29,7 @@ RESOURCES = (
     "group",
     "heatmap",
     "hog_function",
+    "ingestion_warning",
     "insight",
     "insight_variable",
     "integration",

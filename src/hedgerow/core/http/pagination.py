@@ -9,6 +9,8 @@ from urllib.parse import parse_qsl, urlencode
 import msgspec
 from litestar import Request
 
+from hedgerow.core.http.errors import ValidationFailed
+
 LIMIT_DEFAULT = 100
 NUMBER_MAX = 2**63 - 1
 """What both SQL engines take as LIMIT and OFFSET."""
@@ -32,6 +34,16 @@ class PageRequest(msgspec.Struct, frozen=True):
     offset: int
     url: str
     query: tuple[tuple[str, str], ...]
+
+    def said(self) -> dict[str, str]:
+        """The parameters by name; of one that stands there twice, the last. Raises `ValidationFailed` for a NUL."""
+        said = dict(self.query)
+        for name, value in said.items():
+            if "\0" in value:
+                raise ValidationFailed(
+                    "Null characters are not allowed.", code="null_characters_not_allowed", attr=name.replace("\0", "")
+                )
+        return said
 
     def page(self, results: Sequence[Row], count: int) -> Page[Row]:
         """The page, with the addresses of its neighbours; `count` is the length of the whole list."""

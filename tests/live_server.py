@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import httpx
+from tests.stores.databases import database_url, on_postgresql
 
 T = TypeVar("T")
 
@@ -97,7 +98,8 @@ class LiveServer:
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = data_dir.with_suffix(".log")
-        self.environ = {**os.environ, **environ}
+        database = {"HEDGEROW_DATABASE_URL": database_url()} if on_postgresql() else {}
+        self.environ = {**os.environ, **database, **environ}
         done = subprocess.run(
             [*COMMAND, "init", "--data", str(data_dir), "--json"],
             capture_output=True,

@@ -363,6 +363,31 @@ def test_a_filtered_list_shows_nobody_of_another_project(people: LiveProject, se
     assert ask(other, params={"search": mine["uuid"]}).json()["results"] == []
 
 
+NUL = "\0"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "options"),
+    [
+        *(("GET", "", {"params": {name: NUL}}) for name in ("search", "email", "distinct_id")),
+        *(("GET", "values/", {"params": {"key": "age", name: NUL}}) for name in ("key", "value")),
+        ("POST", "batch_by_distinct_ids/", {"json": {"distinct_ids": [NUL, "ada"]}}),
+        ("POST", "bulk_delete/", {"json": {"distinct_ids": [NUL]}}),
+        ("PATCH", "{ada}/", {"json": {"properties": {NUL: NUL}}}),
+        ("POST", "{ada}/split/", {"json": {"main_distinct_id": NUL}}),
+    ],
+)
+def test_what_no_text_may_hold_is_refused(people: LiveProject, method: str, path: str, options: dict[str, Any]):
+    answer = ask(people, path.replace("{ada}", the_one(people, "ada")), method, **options)
+    assert (answer.status_code, answer.json()["code"]) == (400, "null_characters_not_allowed")
+
+
+def test_a_filter_may_ask_for_what_no_text_may_hold(people: LiveProject):
+    assert names(people, properties=json.dumps([{"key": NUL, "value": NUL}])) == []
+    assert names(people, properties=json.dumps([{"key": "email", "value": [NUL, "ada@x.test"]}])) == ["ada@x.test"]
+    assert ask(people, "%00/").status_code == 400
+
+
 def test_a_pattern_that_is_none_is_refused(people: LiveProject):
     answer = ask(people, params={"properties": '[{"key":"email","operator":"regex","value":"("}]'})
     assert (answer.status_code, answer.json()["attr"]) == (400, "properties")

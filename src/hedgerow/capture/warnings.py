@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, delete, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from hedgerow.capture.normalise import Door, Draft
 
 HOUR_US: Final = 3_600_000_000
-KEPT_US: Final = 30 * 24 * HOUR_US
+DAY_US: Final = 24 * HOUR_US
+KEPT_US: Final = 30 * DAY_US
 """Rows that were not added to for this long are removed."""
 DISTINCT_PER_HOUR_MAX: Final = 100
 """Rows of one project, type and hour; the rest is counted in one row whose subject is ""."""
@@ -78,15 +79,55 @@ async def keep(store: AsyncSession | AsyncConnection, warnings: Sequence[Ingesti
     await store.execute(statement, list(rows.values()))
 
 
-async def latest(session: AsyncSession, team_id: int, *, limit: int = 100) -> list[IngestionWarningRow]:
-    """A project's warnings, newest first."""
+class Summary(msgspec.Struct, frozen=True):
+    """The warnings of one type: how many, when last, and how many on each day (days since 1970 UTC)."""
+
+    type: str
+    count: int
+    last_seen_us: int
+    days: dict[int, int]
+
+
+async def summaries(session: AsyncSession, team_id: int, *, since_us: int, search: str = "") -> list[Summary]:
+    """A project's types of warnings, the latest first; of those rows alone whose type or details hold `search`."""
+    day = IngestionWarningRow.hour_us // DAY_US
+    statement = (
+        select(
+            IngestionWarningRow.type,
+            day,
+            func.sum(IngestionWarningRow.count),
+            func.max(IngestionWarningRow.last_seen_us),
+        )
+        .where(*_chosen(session, team_id, since_us, search))
+        .group_by(IngestionWarningRow.type, day)
+    )
+    found: dict[str, Summary] = {}
+    for kind, number, count, last_us in (await session.execute(statement)).tuples():
+        known = found.get(kind, Summary(kind, 0, 0, {}))
+        days = known.days | {int(number): int(count)}
+        found[kind] = Summary(kind, known.count + int(count), max(known.last_seen_us, last_us), days)
+    return sorted(found.values(), key=lambda summary: (-summary.last_seen_us, summary.type))
+
+
+async def latest(
+    session: AsyncSession, team_id: int, kind: str, *, since_us: int, search: str = "", limit: int
+) -> list[IngestionWarningRow]:
+    """A project's warnings of one type, newest first: one for each hour and subject."""
     statement = (
         select(IngestionWarningRow)
-        .where(IngestionWarningRow.team_id == team_id)
-        .order_by(IngestionWarningRow.last_seen_us.desc(), IngestionWarningRow.type, IngestionWarningRow.subject)
+        .where(*_chosen(session, team_id, since_us, search), IngestionWarningRow.type == kind)
+        .order_by(IngestionWarningRow.last_seen_us.desc(), IngestionWarningRow.subject)
         .limit(limit)
     )
     return list(await session.scalars(statement))
+
+
+def _chosen(session: AsyncSession, team_id: int, since_us: int, search: str) -> list[ColumnElement[bool]]:
+    chosen = [IngestionWarningRow.team_id == team_id, IngestionWarningRow.last_seen_us > since_us]
+    if search:
+        place = func.strpos if session.get_bind().dialect.name == "postgresql" else func.instr
+        chosen.append(or_(place(IngestionWarningRow.type, search) > 0, place(IngestionWarningRow.details, search) > 0))
+    return chosen
 
 
 async def forget_old(session: AsyncSession, now_us: int) -> None:

@@ -74,7 +74,7 @@ async def list_persons(
 ) -> PersonPage | Response[bytes]:
     """Persons, newest first; with `format=csv`, as a table."""
     page = page_request(request)
-    said = dict(page.query)
+    said = page.said()
     as_csv = said.get("format") == "csv"
     if as_csv:
         page = page_request(request, default=PAGE_MAX)
@@ -173,10 +173,10 @@ async def split_person(
 async def delete_person(
     person_id: FromPath[str], state: State, team: NamedDependency[Team], page: NamedDependency[PageRequest]
 ) -> None:
-    """Delete a person; with `delete_events` in the address, its events too."""
+    """Delete a person; with `delete_events` in the address, its events too, by a job."""
     person = await _find(state, team, person_id)
     with_events = any(name == "delete_events" for name, _ in page.query)
-    await edits.delete_persons(state["people"], state["events"], team.id, [person.uuid], with_events=with_events)
+    await edits.delete_persons(state["people"], state["jobs"], team.id, [person.uuid], with_events=with_events)
 
 
 @post(_at("bulk_delete/"), guards=WRITES, status_code=202)
@@ -193,14 +193,14 @@ async def bulk_delete(state: State, team: NamedDependency[Team], data: JSONBody[
         uuids = await edits.owners(people, team.id, data.distinct_ids)
     else:
         raise ValidationFailed("You need to specify either distinct_ids or ids")
-    count = await edits.delete_persons(people, state["events"], team.id, uuids, with_events=data.delete_events)
+    count = await edits.delete_persons(people, state["jobs"], team.id, uuids, with_events=data.delete_events)
     return BulkDeleted(count, count, data.delete_events)
 
 
 @get(_at("values/"), guards=READS)
 async def values(state: State, team: NamedDependency[Team], page: NamedDependency[PageRequest]) -> list[ValueOut]:
     """The values of a person property, most frequent first."""
-    said = dict(page.query)
+    said = page.said()
     if not said.get("key"):
         raise _required("key")
     return await listing.property_values(state["metadata"], team.id, said["key"], said.get("value", ""))

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from hedgerow.commands.serving import listen, server_of
+from hedgerow.commands.serving import calm_the_collector, listen, server_of
 from hedgerow.commands.setup import set_up
 from hedgerow.core.clock import Clock
 from hedgerow.core.errors import MetadataUnavailable
@@ -65,4 +65,5 @@ async def gateway_forever(settings: Settings) -> None:
         click.echo(f"\nHedgerow's gateway serves {settings.origin}/posthog/  (data in {settings.data_dir})")
         if made.get("gateway_key"):
             click.echo(f"\n  gateway key        {made['gateway_key']}   (secret, shown this once)\n")
+        calm_the_collector()
         await server_of(protected(room.layer(Beside(metadata)), settings)).serve(sockets=[listener])

@@ -41,14 +41,14 @@ async def serve_forever(settings: Settings, *, with_demo: bool = False) -> None:
                 await fill_in_process(house, str(made["project_token"]))
             _greet(settings, made)
             address_file(settings).write_text(settings.origin, encoding="utf-8")
-            _calm_the_collector()
+            calm_the_collector()
             await server_of(house).serve(sockets=[listener])
         finally:
             address_file(settings).unlink(missing_ok=True)
             await house.close()
 
 
-def _calm_the_collector() -> None:
+def calm_the_collector() -> None:
     """Let Python's garbage collector look less often, and never at what lives as long as the process.
 
     Decoded events die by their reference counts; looking for cycles among them cost a tenth of the event loop's time.

@@ -35,6 +35,7 @@ ROUTES_MAX: Final = 5_000
 calls_total = Counter("hedgerow_gateway_calls", "Calls through the gateway", ["origin"], registry=REGISTRY)
 calls_lost = Counter("hedgerow_gateway_calls_lost", "Calls that could not be noted as events", registry=REGISTRY)
 
+_counts: Final = {name: calls_total.labels(origin=name) for name in ("gateway", "upstream", "cache", "replay")}
 _PLAIN_SEGMENT: Final = re.compile(r"@?[a-z][a-z_\-.]{0,40}|e|s|v0|v1|v2")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -105,7 +106,7 @@ class Accounting:
 
     def add(self, call: GatewayCall) -> None:
         """Note a call."""
-        calls_total.labels(origin=call.origin).inc()
+        _counts[call.origin].inc()
         if len(self._calls) >= QUEUE_MAX:
             calls_lost.inc()
             return

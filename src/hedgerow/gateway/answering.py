@@ -10,7 +10,7 @@ import msgspec
 from hedgerow.gateway import links
 from hedgerow.gateway.apps import App
 from hedgerow.gateway.connections import Connection
-from hedgerow.gateway.headers import Headers, answer_headers, content_of
+from hedgerow.gateway.headers import Headers, answer_headers
 from hedgerow.gateway.local import Send
 from hedgerow.gateway.redirects import STATUSES, location_at_gateway
 from hedgerow.gateway.trace import Trace
@@ -60,7 +60,7 @@ class Answering:
     async def begin(self, status: int, headers: Headers, *, extra: Headers | None = None) -> None:
         """Status and headers of the account, and `extra` ones. Raises `GatewayError` 502 for a redirect to elsewhere."""
         trace = self._trace
-        kept = answer_headers(headers, trace.request_id)
+        kept, said = answer_headers(headers, trace.request_id)
         if status in STATUSES:
             kept = self._redirected(kept)
         if status in {204, 304}:
@@ -74,9 +74,8 @@ class Answering:
         kept += extra or ()
         trace.status, trace.origin = status, "upstream"
         self._start = {"type": "http.response.start", "status": status, "headers": kept}
-        self._encoding = content_of(headers, b"content-encoding").strip().lower()
-        kind, length = content_of(headers, b"content-type"), content_of(headers, b"content-length")
-        if links.may_have_links(trace.method, status, kind, self._encoding, length):
+        self._encoding = said.encoding
+        if links.may_have_links(trace.method, status, said.content_type, said.encoding, said.length):
             self._held = []
             return
         self.has_begun = True

@@ -19,6 +19,8 @@ Headers = list[tuple[bytes, bytes]]
 
 HEAD_BYTES_MAX: Final = 64 << 10
 HEADERS_MAX: Final = 500
+SOON_SECONDS: Final = 0.05
+"""Answers that come sooner are not worth watching the caller for."""
 BUFFERED_BYTES_MAX: Final = 256 << 10
 """As much of an answer is read ahead of a slow caller."""
 
@@ -76,6 +78,8 @@ class Channel(asyncio.Protocol):
         self.pool_key: Any = None
         self._parser: Any = None
         self._is_active = False
+        self._slow: Callable[[], None] | None = None
+        self._timer: asyncio.TimerHandle = cast("Any", None)
         self._waiter: asyncio.Future[None] | None = None
         self._drained: asyncio.Future[None] | None = None
         self._is_write_paused = False
@@ -96,7 +100,7 @@ class Channel(asyncio.Protocol):
         self._error: BaseException | None = None
         self._pieces: deque[bytes] = deque()
         self._buffered = 0
-        self._head_bytes = 0
+        self._head_bytes = self._header_bytes = 0
         self._is_read_paused = False
 
     # A request
@@ -133,8 +137,12 @@ class Channel(asyncio.Protocol):
 
     # An answer
 
-    async def head(self, seconds: float) -> None:
-        """Wait for status and headers. Raises `UpstreamError` or what `fail` was given."""
+    async def head(self, seconds: float, slow: Callable[[], None] | None = None) -> None:
+        """Wait for status and headers. `slow` is called if they are not there soon.
+
+        Raises `UpstreamError` or what `fail` was given.
+        """
+        self._slow = slow
         while not self.has_head:
             if self._error is not None:
                 raise self._error
@@ -193,12 +201,21 @@ class Channel(asyncio.Protocol):
 
     async def _wait(self, seconds: float) -> None:
         waiter = self._waiter = self._loop.create_future()
-        timer = self._loop.call_later(seconds, self._late)
+        if self._slow is None or seconds <= SOON_SECONDS:
+            self._timer = self._loop.call_later(seconds, self._late)
+        else:
+            self._timer = self._loop.call_later(SOON_SECONDS, self._not_soon, seconds - SOON_SECONDS)
         try:
             await waiter
         finally:
-            timer.cancel()
+            self._timer.cancel()
             self._waiter = None
+
+    def _not_soon(self, seconds: float) -> None:
+        slow, self._slow = self._slow, None
+        self._timer = self._loop.call_later(seconds, self._late)
+        if slow is not None:
+            slow()
 
     def _late(self) -> None:
         self.fail(UpstreamSlow("Nothing came in time."))
@@ -275,10 +292,10 @@ class Channel(asyncio.Protocol):
         name = name.lower()
         if name == b"content-length" or name == b"transfer-encoding":  # noqa: PLR1714 — hot
             self._is_until_end = False
-        self._head_bytes += 1
+        self._header_bytes += len(name) + len(value) + 4
         self.headers.append((name, value))
-        if len(self.headers) > HEADERS_MAX:
-            raise ProtocolBroken("The answer has too many headers.")
+        if len(self.headers) > HEADERS_MAX or self._header_bytes > HEAD_BYTES_MAX:
+            raise ProtocolBroken("The answer's headers are too large.")
 
     def on_headers_complete(self) -> None:
         """Status and headers are there."""
@@ -290,8 +307,8 @@ class Channel(asyncio.Protocol):
             self.headers = []
             self._is_until_end = True
             return
-        if status > 599 or sum(len(name) + len(value) + 4 for name, value in self.headers) > HEAD_BYTES_MAX:
-            raise ProtocolBroken("The head of the answer cannot be passed on.")
+        if status > 599:
+            raise ProtocolBroken("The answer has a status that cannot be passed on.")
         self.status = status
         self.has_head = True
         self._keeps_alive = self._parser.should_keep_alive()

@@ -10,10 +10,10 @@ import msgspec
 from sqlalchemy import select
 
 from hedgerow.core.clock import Clock
-from hedgerow.core.identity.cache import LookupCache
 from hedgerow.core.storage.metadata import Metadata
 from hedgerow.gateway.answers import GatewayError, invalid_request
 from hedgerow.gateway.apps import App, Method
+from hedgerow.gateway.lookups import Lookups
 from hedgerow.gateway.models import ConnectionRow
 from hedgerow.gateway.policy import Policy
 from hedgerow.gateway.vault import Sealed
@@ -60,11 +60,11 @@ class Connections:
         """False when the gateway runs alone: then connections to this very server do not count."""
         self._metadata = metadata
         self._origin = origin
-        self._of_user = LookupCache(self._load, clock)
+        self._of_user = Lookups(self._load, clock)
 
     async def of_user(self, user_id: int) -> tuple[Connection, ...]:
         """All connections of the user, oldest first. Raises `MetadataUnavailable`."""
-        return await self._of_user.get(user_id)
+        return self._of_user.known(user_id) or await self._of_user.get(user_id) or ()
 
     def forget(self) -> None:
         """Drop what is cached. Call it after every write to a connection."""

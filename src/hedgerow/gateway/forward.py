@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -27,8 +26,6 @@ from hedgerow.gateway.local import Receive
 from hedgerow.gateway.trace import Trace
 from hedgerow.gateway.upstream import Target, UpstreamClient
 
-WATCH_AFTER_SECONDS: Final = 0.05
-"""Answers that come sooner are not worth watching the caller for."""
 RETRIED_STATUSES: Final = frozenset({502, 503, 504})
 BACKOFF_SECONDS: Final = 0.25
 
@@ -75,14 +72,13 @@ class Forwarder:
         """Send, and stream the answer. Raises `GatewayError` before anything was answered, `Cut` afterwards, `ClientGone`."""
         loop = asyncio.get_running_loop()
         run = _Run(self._client, order, body, trace)
-        watch = _Watch(loop, receive, run.caller_gone)
-        if body.is_done:
-            watch.start()
-        else:
-            run.body_sent = watch.start
-        deadline = loop.call_later(order.patience.total, run.too_long)
+        watch = run.watch = _Watch(loop, receive, run, order.patience.total)
+        if not body.is_done:
+            watch.limit()
         try:
             channel = await self._answered(run, order, body, trace)
+            if not channel.is_complete:
+                watch.begin()
             await _stream(channel, order, answering, trace)
         except ClientGone:
             raise
@@ -95,7 +91,6 @@ class Forwarder:
                 raise Cut from None
             raise
         finally:
-            deadline.cancel()
             watch.stop()
             await run.close()
 
@@ -137,8 +132,9 @@ class _Run:
         self._pump: asyncio.Task[None] | None = None
         self._pause: asyncio.Future[None] | None = None
         self._over: BaseException | None = None
-        self.body_sent: Callable[[], None] | None = None
-        """Called when a body that was sent as it came is over."""
+        self.watch: _Watch
+        self.is_sending = False
+        """Whether a body is being sent as it comes."""
 
     async def send(self, credential: Credential | None) -> Channel:
         """Send once, or twice where the first connection was dead and that is safe. The head of the answer is there."""
@@ -153,7 +149,7 @@ class _Run:
             try:
                 self._trace.passed_on()
                 self._begin(channel, credential)
-                await channel.head(self._order.patience.first_byte)
+                await channel.head(self._order.patience.first_byte, self.watch.begin)
                 return channel
             except ConnectionBroke:
                 may_repeat = self._order.is_repeatable and self._body.is_replayable
@@ -182,6 +178,7 @@ class _Run:
         framing = b"transfer-encoding: chunked" if order.length is None else b"content-length: %d" % order.length
         lines += (framing, b"\r\n\r\n")
         channel.begin(b"".join(lines), is_head=order.method == "HEAD", has_more=True)
+        self.is_sending = True
         self._pump = asyncio.create_task(self._send_body(channel), name="gateway: body of a call")
 
     async def _send_body(self, channel: Channel) -> None:
@@ -194,10 +191,11 @@ class _Run:
             if is_chunked:
                 await channel.write(b"0\r\n\r\n", idle)
             channel.end_body()
-            if self.body_sent is not None:
-                self.body_sent()
+            self.is_sending = False
         except (UpstreamError, GatewayError, ClientGone) as error:
             channel.fail(error)
+        else:
+            self.watch.body_is_over()
 
     async def pause(self, seconds: float) -> None:
         """Wait before the next attempt, unless the call ends meanwhile."""
@@ -243,33 +241,48 @@ class _Run:
 
 
 class _Watch:
-    """Notices that the caller hangs up while the account takes its time."""
+    """Notices that the caller hangs up, or that the whole takes too long, while the account takes its time.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, receive: Receive, on_gone: Callable[[], None]) -> None:
-        self._receive = receive
-        self._on_gone = on_gone
-        self._task: asyncio.Task[None] | None = None
+    A call that is answered soon never needs it: a task and two timers for each would be a tenth of what a call costs.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, receive: Receive, run: _Run, total: float) -> None:
         self._loop = loop
-        self._timer: asyncio.TimerHandle | None = None
+        self._receive = receive
+        self._run = run
+        self._total = total
+        self._is_wanted = False
+        self._deadline: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """From now on nobody else reads what the caller sends."""
-        self._timer = self._loop.call_later(WATCH_AFTER_SECONDS, self._begin)
+    def limit(self) -> None:
+        """Count the whole time from now on."""
+        if self._deadline is None:
+            self._deadline = self._loop.call_later(self._total, self._run.too_long)
 
-    def _begin(self) -> None:
-        self._task = self._loop.create_task(self._run(), name="gateway: is the caller there")
+    def begin(self) -> None:
+        """Watch from now on; while a body is still sent, whoever reads that notices, and this begins afterwards."""
+        self.limit()
+        self._is_wanted = True
+        if self._task is None and not self._run.is_sending:
+            self._task = self._loop.create_task(self._look(), name="gateway: is the caller there")
 
-    async def _run(self) -> None:
+    def body_is_over(self) -> None:
+        """Nobody else reads what the caller sends any more."""
+        if self._is_wanted:
+            self.begin()
+
+    async def _look(self) -> None:
         while True:
             message: Any = await self._receive()
             if message["type"] == "http.disconnect":
-                self._on_gone()
+                self._run.caller_gone()
                 return
 
     def stop(self) -> None:
         """The call is over."""
-        if self._timer is not None:
-            self._timer.cancel()
+        if self._deadline is not None:
+            self._deadline.cancel()
         if self._task is not None:
             self._task.cancel()
 

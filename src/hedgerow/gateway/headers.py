@@ -104,6 +104,9 @@ _NOT_ANSWERED: Final = _HOP | {
     b"service-worker-allowed",
 }
 _NOT_ANSWERED_PREFIXES: Final = (b"access-control-", b"hedgerow-", b"proxy-status")
+_READ_OF_ANSWER: Final = frozenset(
+    {b"x-request-id", b"cache-control", b"connection", b"content-type", b"content-length", b"content-encoding"}
+)
 _NEVER_UNSAID: Final = frozenset({b"content-length", b"content-type", b"content-encoding", b"close", b"keep-alive"})
 _ACTIVE_CONTENT: Final = (b"text/html", b"image/svg+xml", b"application/xhtml+xml", b"text/xml", b"application/xml")
 
@@ -120,6 +123,8 @@ class Asked(msgspec.Struct, kw_only=True):
     connections: list[bytes]
     """What the headers that name a connection say."""
     request_id: bytes
+    made_id: str
+    """The id that was made, where the caller sent none."""
     content_length: int | None
     is_chunked: bool
     content_type: bytes
@@ -164,9 +169,11 @@ def _asked(forward: Headers, read: dict[bytes, bytes], connections: list[bytes])
         raise invalid_request("Content-Length is no number.", closes=True)
     if length is not None and b"transfer-encoding" in read:
         raise invalid_request("Content-Length and Transfer-Encoding exclude each other.", closes=True)
+    made_id = ""
     request_id = take(b"x-request-id")
     if request_id is None or not _REQUEST_ID.fullmatch(request_id):
-        request_id = str(ids.uuid7()).encode()
+        made_id = str(ids.uuid7())
+        request_id = made_id.encode()
     for name in (b"content-type", b"content-encoding", b"idempotency-key"):
         if name in read:
             forward.append((name, read[name]))
@@ -179,6 +186,7 @@ def _asked(forward: Headers, read: dict[bytes, bytes], connections: list[bytes])
         authorization=take(b"authorization"),
         connections=connections,
         request_id=request_id,
+        made_id=made_id,
         content_length=None if length is None else int(length),
         is_chunked=b"transfer-encoding" in read,
         content_type=take(b"content-type", b""),
@@ -234,11 +242,19 @@ def _classify(name: bytes) -> _Rule:
     return rule
 
 
-def answer_headers(headers: Headers, request_id: bytes) -> Headers:
-    """An account's response headers as the caller gets them; the gateway's own come on top."""
+class Said(msgspec.Struct):
+    """What an account's response headers say that matters on the way."""
+
+    content_type: bytes = b""
+    encoding: bytes = b""
+    length: bytes = b""
+
+
+def answer_headers(headers: Headers, request_id: bytes) -> tuple[Headers, Said]:
+    """An account's response headers as the caller gets them, the gateway's own come on top; and what they say."""
     kept: Headers = []
+    said = Said()
     has_cache_control = False
-    is_active = False
     named: set[bytes] = set()
     for pair in headers:
         name = pair[0]
@@ -253,25 +269,30 @@ def answer_headers(headers: Headers, request_id: bytes) -> Headers:
             elif name == b"cache-control":
                 has_cache_control = True
                 kept.append(pair)
-            elif name == b"content-type":
+            else:
                 kept.append(pair)
-                is_active = pair[1].lower().lstrip().startswith(_ACTIVE_CONTENT)
+                if name == b"content-type":
+                    said.content_type = pair[1].lower().lstrip()
+                elif name == b"content-length":
+                    said.length = pair[1]
+                else:
+                    said.encoding = pair[1].strip().lower()
     if named:
         kept = [pair for pair in kept if pair[0] not in named]
     if not has_cache_control:
         kept.append((b"cache-control", b"private"))
-    if is_active:
+    if said.content_type.startswith(_ACTIVE_CONTENT):
         kept.append((b"content-security-policy", b"sandbox"))
     kept += (
         (b"vary", b"Authorization, Maton-Connection"),
         (b"x-content-type-options", b"nosniff"),
         (b"x-request-id", request_id),
     )
-    return kept
+    return kept, said
 
 
 def _classify_answer(name: bytes) -> _Rule:
-    if name in {b"x-request-id", b"cache-control", b"content-type", b"connection"}:
+    if name in _READ_OF_ANSWER:
         rule = _Rule.READ
     elif name == b"x-content-type-options" or name in _NOT_ANSWERED or name.startswith(_NOT_ANSWERED_PREFIXES):
         rule = _Rule.DROP
@@ -280,8 +301,3 @@ def _classify_answer(name: bytes) -> _Rule:
     if len(_answer_rules) < _KNOWN_MAX:
         _answer_rules[name] = rule
     return rule
-
-
-def content_of(headers: Headers, name: bytes) -> bytes:
-    """The value of a response header; b"" if it is not there."""
-    return next((value for found, value in headers if found == name), b"")

@@ -21,11 +21,11 @@ from hedgerow.core import ids
 from hedgerow.core.clock import Clock
 from hedgerow.core.crypto import digest
 from hedgerow.core.errors import MetadataUnavailable
-from hedgerow.core.identity.cache import LookupCache
 from hedgerow.core.identity.models import User
 from hedgerow.core.storage.metadata import Metadata
 from hedgerow.core.telemetry import log
 from hedgerow.gateway.audit import Actor, Subject, audit
+from hedgerow.gateway.lookups import Lookups
 from hedgerow.gateway.models import GatewayKey
 from hedgerow.gateway.policy import Policy
 
@@ -125,7 +125,7 @@ class GatewayKeys:
         """Look up in `metadata`."""
         self._metadata = metadata
         self.clock = clock
-        self._found = LookupCache(self._load, clock, absence=False)
+        self._found = Lookups(self._load, clock)
         self._noted: dict[UUID, datetime] = {}
         self._notes: set[asyncio.Task[None]] = set()
 
@@ -134,9 +134,12 @@ class GatewayKeys:
 
         The digest of the whole key is looked up: how long that takes tells nothing about a key that is not known.
         """
-        if not looks_right(secret):
+        if len(secret) != KEY_CHARACTERS:
             return None
-        grant = await self._found.get(digest(secret))
+        key_digest = digest(secret)
+        grant = self._found.known(key_digest)
+        if grant is None:
+            grant = await self._found.get(key_digest) if looks_right(secret) else None
         if grant is None:
             return None
         now = self.clock.now()
@@ -162,9 +165,7 @@ class GatewayKeys:
     ) -> MadeKey:
         """Make a key of the user."""
         async with self._metadata.write() as session:
-            made = add_key(
-                session, self.clock, actor, user_id=user_id, name=name, policy=policy, expires_at=expires_at
-            )
+            made = add_key(session, self.clock, actor, user_id=user_id, name=name, policy=policy, expires_at=expires_at)
         self.forget()
         return made
 

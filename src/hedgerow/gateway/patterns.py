@@ -48,6 +48,7 @@ def _translated(pattern: str) -> str:
     return f"(?:{made})"
 
 
+@lru_cache(16_384)
 def matches(patterns: tuple[str, ...], reading: str) -> bool:
     """Whether one of the patterns is a reading of a path (`gateway.paths`)."""
     return bool(patterns) and _compiled(patterns).fullmatch(reading) is not None

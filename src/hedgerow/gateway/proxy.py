@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 from uuid import UUID
@@ -31,6 +29,7 @@ from hedgerow.gateway.headers import Asked, Headers, bearer_of, read_headers
 from hedgerow.gateway.keys import PREFIX, GatewayKeys, KeyGrant
 from hedgerow.gateway.local import LocalUpstream, Receive, Scope, Send, local_scope
 from hedgerow.gateway.paths import check_path
+from hedgerow.gateway.patterns import matches
 from hedgerow.gateway.policy import Rate
 from hedgerow.gateway.rates import Rates
 from hedgerow.gateway.trace import Trace
@@ -120,7 +119,7 @@ class GatewayApp:
 
         try:
             asked = read_headers(scope["headers"])
-            trace.request_id = asked.request_id
+            trace.request_id, trace.event_uuid = asked.request_id, asked.made_id
             call, grant = await self._admitted(trace, asked, rest, scope, is_native=is_native)
             body = await self._body(call, grant, asked, receive)
             place = self._place(call, is_native=is_native)
@@ -178,6 +177,7 @@ class GatewayApp:
             connection=connection,
             address=client[0] if client else None,
             now=self._clock.now(),
+            is_public=matches(app.public_paths, path.plain),
         )
         judge(grant.policy, call)
         judge_ingest(grant.policy, call)
@@ -271,13 +271,15 @@ class GatewayApp:
             retries=int(_number(controls, b"hedgerow-retries", 3)),
             wait=_number(controls, b"hedgerow-wait", 60),
         )
-        async with self._slot(call.connection):
-            try:
-                await self._forwarder.run(order, body, receive, answering, trace)
-            except CredentialUnavailable as error:
-                raise unavailable("credential_unavailable", error.detail, error.retry_after) from None
-            except ConnectionLost:
-                raise self._connections.lost(call.connection) from None
+        slot = await self._slot(call.connection)
+        try:
+            await self._forwarder.run(order, body, receive, answering, trace)
+        except CredentialUnavailable as error:
+            raise unavailable("credential_unavailable", error.detail, error.retry_after) from None
+        except ConnectionLost:
+            raise self._connections.lost(call.connection) from None
+        finally:
+            slot.release()
 
     def _target(self, call: Call) -> Target:
         """Where the call goes. Raises `GatewayError` for a host that is not allowed any more."""
@@ -296,9 +298,8 @@ class GatewayApp:
             target = self._targets[key] = Target.of(origin, is_private=host.is_private)
         return target
 
-    @asynccontextmanager
-    async def _slot(self, connection: Connection) -> AsyncGenerator[None]:
-        """One of the calls that may run through a connection at once."""
+    async def _slot(self, connection: Connection) -> asyncio.Semaphore:
+        """One of the calls that may run through a connection at once; to be released. Raises `GatewayError` 503."""
         slot = self._slots.get(connection.id)
         if slot is None:
             slot = self._slots[connection.id] = asyncio.Semaphore(self._settings.gateway_calls_per_connection)
@@ -310,10 +311,7 @@ class GatewayApp:
                 raise unavailable("connection_busy", "Too many calls run through this connection.") from None
         else:
             await slot.acquire()
-        try:
-            yield
-        finally:
-            slot.release()
+        return slot
 
 
 async def _refuse(error: GatewayError, trace: Trace, receive: Receive, send: Send, *, has_body: bool) -> None:

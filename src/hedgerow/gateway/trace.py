@@ -32,6 +32,7 @@ class Trace:
         "code",
         "connection",
         "ended",
+        "event_uuid",
         "grant",
         "method",
         "origin",
@@ -55,6 +56,7 @@ class Trace:
         """The plain reading of the path, once it is checked."""
         self.query = query
         self.request_id = b""
+        self.event_uuid = ""
         self.grant: KeyGrant | None = None
         self.connection: Connection | None = None
         self.status = 0
@@ -94,7 +96,7 @@ class Trace:
         upstream = max(0.0, self.upstream_ended - self.sent) if self.sent else 0.0
         grant, connection = self.grant, self.connection
         return GatewayCall(
-            event_uuid=str(ids.uuid7()),
+            event_uuid=self.event_uuid or str(ids.uuid7()),
             at_us=now_us - int(took * 1e6),
             request_id=self.request_id.decode("latin-1"),
             key_id=None if grant is None else grant.id,

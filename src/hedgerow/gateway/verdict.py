@@ -35,6 +35,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     address: str | None
     """Of the caller."""
     now: datetime
+    is_public: bool
+    """Whether it needs no credential, and gets none (gateway §2.11)."""
 
     @property
     def is_read(self) -> bool:
@@ -45,11 +47,6 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     def is_query(self) -> bool:
         """Whether it counts as a query in budgets."""
         return self.method == "POST" and matches(self.app.queries, self.path.plain)
-
-    @property
-    def is_public(self) -> bool:
-        """Whether it needs no credential, and gets none (gateway §2.11)."""
-        return matches(self.app.public_paths, self.path.plain)
 
 
 def judge(policy: Policy, call: Call) -> None:

@@ -105,7 +105,10 @@ def _refuse_tricks(text: str) -> None:
         if "//" in form:
             raise invalid_path("The path has an empty segment.")
         for segment in form.split("/"):
-            if _NOTHING_BUT_DOTS.fullmatch(segment.partition(";")[0]) or _NOTHING_BUT_DOTS.fullmatch(segment):
+            bare, parameters, _ = segment.partition(";")
+            if parameters and not bare:
+                raise invalid_path("The path has an empty segment.")
+            if _NOTHING_BUT_DOTS.fullmatch(bare) or _NOTHING_BUT_DOTS.fullmatch(segment):
                 raise invalid_path("The path has a segment of dots.")
 
 

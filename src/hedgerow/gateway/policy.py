@@ -13,6 +13,7 @@ that it uses are both asked (`gateway.verdict`).
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
@@ -29,6 +30,7 @@ Unit = Literal["requests", "queries", "writes", "bytes"]
 Span = Literal["minute", "hour", "day"]
 SPAN_SECONDS: Final[dict[str, int]] = {"minute": 60, "hour": 3_600, "day": 86_400}
 ENTRIES_MAX: Final = 200
+_INDEX: Final = re.compile(r"\[[^\]]*\]")
 
 
 class PolicyInvalid(ValueError):  # noqa: N818 — answered 400
@@ -89,7 +91,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             policy = msgspec.convert(raw, cls, strict=True, str_keys=True)
         except msgspec.ValidationError as error:
             text, _, where = str(error).partition(" - at `$")
-            attr = "__".join(part for part in where.rstrip("`").replace("[...]", "").split(".") if part)
+            attr = "__".join(part for part in _INDEX.sub("", where.rstrip("`")).split(".") if part)
             raise PolicyInvalid(attr, text) from None
         _examine(policy)
         return policy

@@ -20,11 +20,15 @@ from hedgerow.gateway.audit import Actor
 from hedgerow.gateway.connections import Connections
 from hedgerow.gateway.connector import Connector
 from hedgerow.gateway.credentials import Credentials, SealedCredentials
+from hedgerow.gateway.discovery import Discovery
 from hedgerow.gateway.enquiry import Enquirer
+from hedgerow.gateway.guesses import Guesses
 from hedgerow.gateway.keys import GatewayKeys
 from hedgerow.gateway.lifecycle import Lifecycle
 from hedgerow.gateway.local import LocalUpstream
 from hedgerow.gateway.models import ConnectionRow
+from hedgerow.gateway.oauth_client import TokenEndpoint
+from hedgerow.gateway.own_client import OwnClient
 from hedgerow.gateway.places import Places
 from hedgerow.gateway.policy import Rate
 from hedgerow.gateway.rates import Rates
@@ -33,6 +37,7 @@ from hedgerow.gateway.sessions import Asked, Links
 from hedgerow.gateway.shown import connection_object, defaults
 from hedgerow.gateway.upstream import UpstreamClient
 from hedgerow.gateway.vault import Vault
+from hedgerow.gateway.walks import Walks
 from hedgerow.settings import Settings
 
 CUSTOM_BYTES_MAX: Final = 4 << 10
@@ -90,6 +95,22 @@ class Control:
         self.jobs = Jobs(metadata, clock, is_alone=False)
         self.revocations = Revocations(self.jobs, apps, vault, self.enquirer)
         self.credentials: Credentials = SealedCredentials(metadata, vault)
+        self.guesses = Guesses(clock)
+        self.own_client = OwnClient(metadata, clock, self.enquirer, apps, self.origin)
+        self.tokens = TokenEndpoint(self.enquirer)
+        self.walks = Walks(
+            metadata=metadata,
+            clock=clock,
+            vault=vault,
+            apps=apps,
+            places=self.places,
+            links=self.links,
+            lifecycle=self.lifecycle,
+            discovery=Discovery(self.enquirer, self.places),
+            own_client=self.own_client,
+            tokens=self.tokens,
+            prober=self.prober,
+        )
         self.connector = Connector(
             apps=apps,
             places=self.places,

@@ -14,7 +14,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from hedgerow.core.clock import Clock
@@ -124,16 +124,19 @@ class Links:
 
     async def by_digest(self, name: str) -> Link | None:
         """The same, by what is stored of the secret."""
+        return await self._found(
+            ConnectSession.digest == name,
+            ConnectSession.completed_at.is_(None),
+            ConnectSession.expires_at > self._clock.now(),
+        )
+
+    async def _found(self, *conditions: ColumnElement[bool]) -> Link | None:
         async with self._metadata.read() as session:
             found = (
                 await session.execute(
                     select(ConnectSession, ConnectionRow)
                     .join(ConnectionRow, ConnectionRow.id == ConnectSession.connection_id)
-                    .where(
-                        ConnectSession.digest == name,
-                        ConnectSession.completed_at.is_(None),
-                        ConnectSession.expires_at > self._clock.now(),
-                    )
+                    .where(*conditions)
                 )
             ).first()
         if found is None:
@@ -141,11 +144,18 @@ class Links:
         row, connection = found
         return Link(row.digest, connection, asked_of(row), row.return_url)
 
-    async def was_completed(self, token: str, connection_id: UUID) -> bool:
-        """Whether this secret's link belongs to the connection and has done its work."""
-        async with self._metadata.read() as session:
-            row = await session.get(ConnectSession, digest(token))
-        return row is not None and row.connection_id == connection_id and row.completed_at is not None
+    async def completed(self, token: str) -> Link | None:
+        """The link of a secret that has done its work, with the connection that came of it, for a day."""
+        if len(token) != TOKEN_CHARACTERS or not token.isascii():
+            return None
+        return await self._found(ConnectSession.digest == digest(token), ConnectSession.completed_at.is_not(None))
+
+    async def of_walk(self, name: str) -> Link | None:
+        """The link that a walk began from: it may end a little later than the link does."""
+        lately = self._clock.now() - timedelta(minutes=10)
+        return await self._found(
+            ConnectSession.digest == name, ConnectSession.completed_at.is_(None), ConnectSession.expires_at > lately
+        )
 
     async def complete(self, session: AsyncSession, connection_id: UUID, name: str) -> bool:
         """In the transaction that makes the connection ACTIVE: this link has done its work, and no other one may.

@@ -104,6 +104,7 @@ class JournalledInserts:
     async def keep(self, group: Group) -> None:
         if group.rows and not await self._append_until_stored(group):
             return
+        telemetry.journal_rows.inc(len(group.rows))
         self._groups.settle(group, {})
         segment = self._journal.open_segment
         if segment is not None and (segment.rows >= SEGMENT_ROWS_MAX or segment.bytes >= SEGMENT_BYTES_MAX):
@@ -233,6 +234,7 @@ class JournalledInserts:
             if segment is not None:
                 self._sealed.popleft()
                 self._journal.forget(segment)
+                telemetry.journal_rows.dec(len(segment.keys))
                 self._groups.forget_in_flight(segment.keys)
             self._events_in = max(self._events_in, decided if segment is None else segment.up_to)
             if delivers:

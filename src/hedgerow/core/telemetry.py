@@ -21,6 +21,7 @@ events_refused = Counter(
 groups_committed = Counter("hedgerow_groups_committed", "Groups that the writer committed", registry=REGISTRY)
 group_seconds = Histogram("hedgerow_group_seconds", "Seconds from taking a group to answering it", registry=REGISTRY)
 queue_events = Gauge("hedgerow_queue_events", "Events waiting for the writer or in flight", registry=REGISTRY)
+journal_rows = Gauge("hedgerow_journal_rows", "Stored events that ClickHouse does not have yet", registry=REGISTRY)
 outbox_rows = Gauge("hedgerow_outbox_rows", "ClickHouse rows that wait in SQL to be sent", registry=REGISTRY)
 jobs_waiting = Gauge("hedgerow_jobs_waiting", "Jobs that wait to be run", registry=REGISTRY)
 queries_run = Counter("hedgerow_queries", "Queries by outcome", ["kind", "outcome"], registry=REGISTRY)

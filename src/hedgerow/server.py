@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -11,7 +11,7 @@ from litestar import Litestar, Response, get
 from litestar.datastructures import State
 from litestar.types import Receive, Scope, Send
 
-from hedgerow.capture import CaptureApp
+from hedgerow.capture import CaptureApp, send_batch
 from hedgerow.capture.request import Proxies
 from hedgerow.capture.warning_routes import routes as warning_routes
 from hedgerow.capture.warnings import keep as keep_warnings
@@ -22,7 +22,7 @@ from hedgerow.core.errors import MetadataUnavailable
 from hedgerow.core.http import Access, ServiceUnavailable, http_layer, open_access, protected
 from hedgerow.core.storage.events import EventStore, StoreUnavailable
 from hedgerow.core.storage.metadata import Metadata
-from hedgerow.gateway import Gateway
+from hedgerow.gateway import Gateway, GatewayCall, event_of
 from hedgerow.gateway.routes import routes as gateway_routes
 from hedgerow.oauth import OAuthProvider
 from hedgerow.oauth import routes as oauth_routes
@@ -34,7 +34,7 @@ from hedgerow.queries import routes as query_routes
 from hedgerow.settings import Settings
 from hedgerow.taxonomy import Schemas, Taxonomy
 from hedgerow.web import web_routes
-from hedgerow.workspace import GroupType
+from hedgerow.workspace import GroupType, gateway_project
 from hedgerow.workspace import routes as workspace_routes
 
 Close = Callable[[], Awaitable[None]]
@@ -68,6 +68,26 @@ class OwnApplication:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         await self._app(scope, receive, send)
+
+
+class CallsAsEvents:
+    """Calls through the gateway as events of the server's own project."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._token = ""
+        self.capture: CaptureApp | None = None
+        """Set once the rooms are wired."""
+
+    async def store(self, calls: Sequence[GatewayCall]) -> None:
+        if not self._token:
+            project = await gateway_project(self._access.metadata, self._access.clock)
+            self._access.forget()
+            self._token = "" if project is None else project.api_token
+        if self._token and self.capture is not None:
+            token, self._token = self._token, ""  # asked for anew where the project is gone
+            await send_batch(self.capture, token, [event_of(call) for call in calls])
+            self._token = token
 
 
 class Hedgerow:
@@ -142,11 +162,13 @@ class Hedgerow:
         )
         await self.writer.start()
         self._later(self.writer.stop)
-        self.gateway = await Gateway.open(self.metadata, settings, clock)
+        calls = CallsAsEvents(self.access)
+        self.gateway = await Gateway.open(self.metadata, settings, clock, sink=calls)
         self._later(self.gateway.close)
         capture = CaptureApp(self._rest(), self.access.teams, self.writer, self.metadata, settings, clock)
         await capture.start()
         self._later(capture.stop)
+        calls.capture = capture
         self.app = protected(self.gateway.layer(capture, OwnApplication(capture, settings.origin)), settings)
 
     def _rest(self) -> Any:

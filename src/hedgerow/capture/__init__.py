@@ -9,6 +9,7 @@ from hedgerow.capture.event import (
     QueueFull,
     Submitter,
 )
+from hedgerow.capture.inside import send_batch
 from hedgerow.capture.routes import CAPTURE_PATHS, CaptureApp, matches
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "QueueFull",
     "Submitter",
     "matches",
+    "send_batch",
 ]

@@ -28,8 +28,9 @@ What other rooms and the control plane lean on:
 """
 
 from hedgerow.gateway.accounting import EventSink, GatewayCall
+from hedgerow.gateway.events_url import event_of
 from hedgerow.gateway.first import FirstGateway
 from hedgerow.gateway.local import LocalUpstream
 from hedgerow.gateway.room import Gateway
 
-__all__ = ["EventSink", "FirstGateway", "Gateway", "GatewayCall", "LocalUpstream"]
+__all__ = ["EventSink", "FirstGateway", "Gateway", "GatewayCall", "LocalUpstream", "event_of"]

@@ -7,10 +7,11 @@ shows its kinds of groups. `first_setup` fills an empty database (`hedgerow init
 from __future__ import annotations
 
 from hedgerow.workspace import key_routes, organization_routes, project_routes, sign_in_routes, user_routes
+from hedgerow.workspace.built_in import gateway_project
 from hedgerow.workspace.first_setup import FirstSetup, first_setup
 from hedgerow.workspace.project_view import GroupType, GroupTypeSource
 
-__all__ = ["FirstSetup", "GroupType", "GroupTypeSource", "first_setup", "routes"]
+__all__ = ["FirstSetup", "GroupType", "GroupTypeSource", "first_setup", "gateway_project", "routes"]
 
 routes = [
     *organization_routes.routes,

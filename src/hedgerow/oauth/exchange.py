@@ -42,7 +42,7 @@ async def _redeem(provider: OAuthProvider, client: Client, parameters: Mapping[s
 async def _answer(provider: OAuthProvider, client: Client, issued: Issued) -> dict[str, Any]:
     answer: dict[str, Any] = {
         "access_token": issued.access_token,
-        "expires_in": int((issued.expires_at - provider.access.clock.now()).total_seconds()),
+        "expires_in": round((issued.expires_at - provider.access.clock.now()).total_seconds()),
         "token_type": "Bearer",
         "scope": " ".join(issued.scopes),
     }

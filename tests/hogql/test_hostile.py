@@ -28,6 +28,9 @@ DEEP = {
     + " SELECT * FROM a30",
     "100 subqueries as values": nested("(SELECT ", "1", ")", 100),
     "30 subqueries in IN": "SELECT 1 WHERE 1 IN (" * 30 + "SELECT 1" + ")" * 30,
+    "300 windows": "SELECT "
+    + ", ".join(f"row_number() OVER (ORDER BY number + {i})" for i in range(300))
+    + " FROM numbers(1)",
     "5,000 subqueries in IN": "SELECT " + " OR ".join(["1 IN (SELECT 1)"] * 5_000),
     "a function's name of a megabyte": "SELECT " + "a" * 1_000_000 + "(1)",
     "a field of a megabyte": "SELECT " + "a" * 1_000_000 + " FROM events",

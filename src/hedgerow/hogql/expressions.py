@@ -286,6 +286,7 @@ def window_function(resolver: Resolver, node: ast.WindowFunction) -> Any:
     function = known(node)
     if function.kind == "function" or function.pieces is not None:
         raise QueryError(f"'{node.name}' is not a window function", node.start, node.end)
+    resolver.count_window_function(node)
     params, args = ([*node.exprs], node.args) if node.args else (None, node.exprs)
     lowered: list[Any] = [resolver.expr(arg) for arg in args if not (isinstance(arg, ast.Field) and arg.chain == ["*"])]
     chosen: list[Any] | None = None if params is None else [resolver.expr(param) for param in params]

@@ -23,6 +23,8 @@ _RULES = Rules()
 _RESERVED_ALIASES = frozenset({"true", "false", "null", "team_id"})
 MOST_EXPANSIONS = 50
 MOST_NODES = 100_000
+MOST_WINDOW_FUNCTIONS = 200
+"""Each window is a step of ClickHouse's plan over all columns: with 1,500 planning takes minutes that nothing ends."""
 MOST_ANALYSES = 8_192
 """ClickHouse analyses a subquery in IN twice, one in IN inside of it four times …, at 5 to 50 µs each, and nothing ends it."""
 
@@ -45,6 +47,7 @@ class Resolver:
         self._nodes = 0
         self._value_depth = 0
         self._analyses = 0
+        self._window_functions = 0
         self._property_types: dict[tuple[str, str, int | None], str | None] = {}
 
     # --- expressions ------------------------------------------------------------------------------------------------
@@ -100,6 +103,14 @@ class Resolver:
             return self.subquery(query)
         finally:
             self._value_depth -= 1
+
+    def count_window_function(self, node: ast.WindowFunction) -> None:
+        """One more. Raises QueryError where there are too many."""
+        self._window_functions += 1
+        if self._window_functions > MOST_WINDOW_FUNCTIONS:
+            raise QueryError(
+                f"There are too many window functions: more than {MOST_WINDOW_FUNCTIONS}.", node.start, node.end
+            )
 
     def window(self, node: ast.WindowExpr | None) -> ast.WindowExpr | None:
         """A window with lowered parts."""

@@ -121,23 +121,25 @@ async def get_person(person_id: FromPath[str], state: State, team: NamedDependen
 @patch(_at("{person_id:str}/"), guards=WRITES, status_code=202)
 async def patch_person(
     person_id: FromPath[str], state: State, team: NamedDependency[Team], data: JSONBody[PersonPatch] = NO_PATCH
-) -> None:
+) -> Response[bytes]:
     """Lay properties over the person's."""
     await _change(state, team, person_id, data)
+    return _accepted()
 
 
 @put(_at("{person_id:str}/"), guards=WRITES, status_code=202)
 async def put_person(
     person_id: FromPath[str], state: State, team: NamedDependency[Team], data: JSONBody[PersonPatch] = NO_PATCH
-) -> None:
+) -> Response[bytes]:
     """The same as a patch, as in PostHog."""
     await _change(state, team, person_id, data)
+    return _accepted()
 
 
 @post(_at("{person_id:str}/update_property/"), guards=WRITES, status_code=202)
 async def update_property(
     person_id: FromPath[str], state: State, team: NamedDependency[Team], data: JSONBody[PropertyUpdate] = NO_UPDATE
-) -> None:
+) -> Response[bytes]:
     """Set one property."""
     if data.value is None:
         raise _required("value")
@@ -145,6 +147,7 @@ async def update_property(
         raise _required("key")
     person = await _find(state, team, person_id)
     await edits.change_properties(state["people"], team.id, person.uuid, set_={data.key: data.value})
+    return _accepted()
 
 
 @post(_at("{person_id:str}/delete_property/"), guards=WRITES)
@@ -172,11 +175,12 @@ async def split_person(
 @delete(_at("{person_id:str}/"), guards=WRITES, status_code=202)
 async def delete_person(
     person_id: FromPath[str], state: State, team: NamedDependency[Team], page: NamedDependency[PageRequest]
-) -> None:
+) -> Response[bytes]:
     """Delete a person; with `delete_events` in the address, its events too, by a job."""
     person = await _find(state, team, person_id)
     with_events = any(name == "delete_events" for name, _ in page.query)
     await edits.delete_persons(state["people"], state["jobs"], team.id, [person.uuid], with_events=with_events)
+    return _accepted()
 
 
 @post(_at("bulk_delete/"), guards=WRITES, status_code=202)
@@ -213,6 +217,11 @@ async def batch_by_distinct_ids(state: State, team: NamedDependency[Team], data:
         raise ValidationFailed("You can only pass 1000 distinct_ids in one call")
     names = team.person_display_name_properties
     return PersonsById(await listing.persons_of(state["metadata"], team.id, data.distinct_ids, names))
+
+
+def _accepted() -> Response[bytes]:
+    """202 with an empty body, as PostHog answers these."""
+    return Response(b"", status_code=202, media_type="application/json")
 
 
 async def _find(state: State, team: Team, said: str) -> PersonOut:

@@ -15,6 +15,8 @@ from hedgerow.people import versions
 from hedgerow.people.facts import FORCED, PERSONLESS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from hedgerow.people.facts import Merge, PersonEvent
 
 GROUP_TYPES_MAX: Final = 5
@@ -53,11 +55,13 @@ class PersonState:
     """A person as it will be when the batch is saved."""
 
     __slots__ = (
+        "__weakref__",
         "created_at_us",
         "distinct_ids",
         "exists",
         "gone",
         "is_identified",
+        "is_remembered",
         "properties",
         "text",
         "touched",
@@ -91,6 +95,8 @@ class PersonState:
         """Its row must be written."""
         self.gone = False
         """Another person absorbed it: its row must be deleted."""
+        self.is_remembered = False
+        """The next batch gets this object (`store.People`)."""
         self.distinct_ids: set[str] | None = None if exists else set()
         """All of them; None if they were not needed and so not loaded."""
 
@@ -102,6 +108,7 @@ class IdState:
         "is_personless",
         "is_scattered",
         "override",
+        "own_is_taken",
         "own_uuid",
         "person",
         "was_moved",
@@ -120,6 +127,8 @@ class IdState:
     ) -> None:
         self.own_uuid = own_uuid
         """The deterministic person uuid of this distinct id."""
+        self.own_is_taken = False
+        """A person has that uuid which this distinct id, without a person, was split from."""
         self.person = person
         self.is_personless = is_personless
         """Personless events were stored under it."""
@@ -152,6 +161,10 @@ class TeamView:
 
     def __init__(self, team_id: int, group_types: dict[str, int]) -> None:
         self.team_id = team_id
+        self.remembered: Mapping[str, IdState] = {}
+        """Distinct ids that memory holds; what the view takes of them are these very objects."""
+        self.remembered_persons: Mapping[tuple[int, str], PersonState] = {}
+        """Persons that memory holds, by project and uuid: there is one object for a person, whoever names it."""
         self.ids: dict[str, IdState] = {}
         """Every distinct id that an event of the batch names, and all of persons that may be absorbed."""
         self.taken: set[str] = set()
@@ -224,8 +237,8 @@ class TeamView:
 
     def free_uuid(self, distinct_id: str) -> str:
         """The deterministic person uuid of a distinct id, or a random one if a split person kept that."""
-        uuid = self.ids[distinct_id].own_uuid
-        return str(ids.uuid4()) if uuid in self.taken else uuid
+        state = self.ids[distinct_id]
+        return str(ids.uuid4()) if state.own_is_taken or state.own_uuid in self.taken else state.own_uuid
 
     def attach(self, distinct_id: str, person: PersonState) -> None:
         """Give a distinct id to a person, and its stored events with it where they carry another person's id."""

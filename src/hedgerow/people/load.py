@@ -66,7 +66,7 @@ async def load_group_types(connection: AsyncConnection, team_id: int) -> dict[st
 
 async def load_ids(connection: AsyncConnection, view: TeamView, distinct_ids: Collection[str]) -> None:
     """Put distinct ids that the view lacks into it, with their persons, and note which uuids are taken."""
-    asked = [distinct_id for distinct_id in distinct_ids if distinct_id not in view.ids]
+    asked = [one for one in distinct_ids if one not in view.ids and not take_remembered(view, one)]
     if not asked:
         return
     found = await sql.rows(connection, _IDS, {"team_id": view.team_id, "ids": sql.listed(asked)})
@@ -76,6 +76,15 @@ async def load_ids(connection: AsyncConnection, view: TeamView, distinct_ids: Co
     persons = await load_persons(connection, view, wanted)
     _put(view, found, own, persons)
     view.taken.update(persons)
+
+
+def take_remembered(view: TeamView, distinct_id: str) -> bool:
+    """Put a distinct id that memory holds into the view; False if memory does not."""
+    state = view.remembered.get(distinct_id)
+    if state is None:
+        return False
+    view.ids[distinct_id] = state
+    return True
 
 
 async def load_ids_of(connection: AsyncConnection, view: TeamView, persons: Iterable[PersonState]) -> None:
@@ -96,12 +105,16 @@ async def load_ids_of(connection: AsyncConnection, view: TeamView, persons: Iter
 
 
 async def load_persons(connection: AsyncConnection, view: TeamView, uuids: Collection[str]) -> dict[str, PersonState]:
-    """The persons of these uuids, as far as they exist; those that the view has already are the same objects."""
+    """The persons of these uuids, as far as they exist; those that the view or memory has are the same objects."""
     known = {
         state.person.uuid: state.person
         for state in view.ids.values()
         if state.person is not None and state.person.uuid in uuids
     }
+    for uuid in uuids:
+        person = view.remembered_persons.get((view.team_id, uuid))
+        if person is not None and uuid not in known and person.exists and not person.gone:
+            known[uuid] = person
     missing = [uuid for uuid in uuids if uuid not in known]
     if missing:
         found = await sql.rows(connection, _PERSONS, {"team_id": view.team_id, "uuids": sql.listed(missing)})
@@ -131,19 +144,24 @@ def _put(
     persons: dict[str, PersonState],
 ) -> None:
     for distinct_id, uuid, is_scattered, override in found:
-        view.ids[distinct_id] = IdState(
+        if take_remembered(view, distinct_id):
+            continue
+        state = view.ids[distinct_id] = IdState(
             own[distinct_id],
             None if uuid is None else persons[uuid],
             is_personless=is_scattered is not None,
             is_scattered=bool(is_scattered),
             override=override,
         )
+        state.own_is_taken = uuid is None and own[distinct_id] in persons
 
 
 async def load_for(connection: AsyncConnection, view: TeamView, events: Sequence[PersonEvent]) -> None:
     """Put all that `view.resolve` will need for these events into the view."""
     await load_ids(connection, view, named(events))
-    await load_ids_of(connection, view, may_be_absorbed(view, events))
+    absorbed = may_be_absorbed(view, events)
+    await load_ids_of(connection, view, absorbed)
+    await load_ids(connection, view, {distinct_id for person in absorbed for distinct_id in person.distinct_ids or ()})
     keys = {event.group_identify.key for event in events if event.group_identify is not None}
     if keys:
         await _load_groups(connection, view, keys)

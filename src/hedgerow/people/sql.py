@@ -87,16 +87,30 @@ async def next_version(connection: AsyncConnection) -> int:
     return int(found[0][0])
 
 
+async def newest_commit(connection: AsyncConnection) -> int:
+    """The number of the last commit; this one and all before are visible to every transaction that begins from now on.
+
+    In PostgreSQL numbers are given out before their commits end: this waits until those are over.
+    """
+    if connection.dialect.name == "postgresql":
+        await rows(connection, "SELECT pg_advisory_xact_lock(:space, 0)", {"space": LOCK_SPACE})
+        found = await rows(connection, "SELECT last_value FROM write_sequence", {})
+    else:
+        found = await rows(connection, "SELECT value FROM write_counter WHERE id = 1", {})
+    return int(found[0][0])
+
+
 async def lock_projects(connection: AsyncConnection, team_ids: Iterable[int]) -> None:
     """Let nobody else change the persons of these projects until the transaction ends.
 
     SQLite has one writer anyway. In PostgreSQL one advisory lock a project, taken in order, stands for row locks: it
-    also covers rows that do not exist yet, such as a distinct id that two workers see first.
+    also covers rows that do not exist yet, such as a distinct id that two workers see first. The lock of "project 0" is
+    shared by all: `newest_commit` takes it alone.
     """
     if connection.dialect.name == "postgresql":
         for team_id in sorted(team_ids):
             await rows(
                 connection,
-                "SELECT pg_advisory_xact_lock(:space, :team_id)",
+                "SELECT pg_advisory_xact_lock_shared(:space, 0), pg_advisory_xact_lock(:space, :team_id)",
                 {"space": LOCK_SPACE, "team_id": team_id & 0x7FFFFFFF},
             )

@@ -68,10 +68,12 @@ class PeopleStanding:
 
     async def has_person_overrides(self, team_id: int) -> bool:
         """Whether any stored event of the project carries a person id that a merge made stale."""
+        if self._people.is_alone:
+            return await self._overrides.get(team_id)
         now = self._people.clock.monotonic()
         if self._merged_until.get(team_id, 0.0) > now:
             return True
-        found = await (self._overrides.get(team_id) if self._people.is_alone else self._load_has_overrides(team_id))
+        found = await self._load_has_overrides(team_id)
         if found:
             self._merged_until[team_id] = now + REMEMBER_SECONDS
         return found

@@ -15,6 +15,7 @@ import asyncio
 from collections import Counter
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Final
+from weakref import WeakValueDictionary
 
 from hedgerow.core import ids
 from hedgerow.people import load, save, sql
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from hedgerow.core.storage.events import EventStore
     from hedgerow.core.storage.metadata import Metadata
     from hedgerow.people.facts import PersonEvent
-    from hedgerow.people.identity import IdState, Who
+    from hedgerow.people.identity import IdState, PersonState, Who
 
 CACHE_BYTES_MAX: Final = 96 * 1024 * 1024
 """About what the cached persons may weigh; beyond, the older half is forgotten."""
@@ -44,6 +45,12 @@ EVENTS_AT_ONCE: Final = 500
 
 WEIGHT_OF_TEXT: Final = 4
 """How many times its JSON text decoded properties weigh, with the text."""
+
+_DROP_OVERRIDES: Final = """
+DELETE FROM person_overrides WHERE team_id = :team_id AND distinct_id IN (
+    SELECT distinct_id FROM person_overrides WHERE team_id = :team_id AND version <= :up_to LIMIT :limit
+) RETURNING distinct_id
+"""
 
 
 class Change:
@@ -72,7 +79,7 @@ class Change:
         """The view of a project with all that `resolve` needs for these events."""
         view = await self.view(team_id)
         people = self._people
-        cached = people.cached(team_id)
+        cached = view.remembered
         missing = False
         for distinct_id in load.named(events):
             state = cached.get(distinct_id)
@@ -80,16 +87,18 @@ class Change:
                 missing = True
             else:
                 view.ids[distinct_id] = state
+        if not missing:
+            for person in load.may_be_absorbed(view, events):
+                missing = missing or person.distinct_ids is None
+                for distinct_id in person.distinct_ids or ():
+                    if distinct_id not in view.ids and not load.take_remembered(view, distinct_id):
+                        missing = True
         if load.needs_groups(events):
             known = people.group_types.get(team_id)
             if known is None:
                 known = await load.load_group_types(await self.connection(), team_id)
             view.group_types = known
-        if (
-            missing
-            or any(person.distinct_ids is None for person in load.may_be_absorbed(view, events))
-            or any(event.group_identify is not None for event in events)
-        ):
+        if missing or any(event.group_identify is not None for event in events):
             await load.load_for(await self.connection(), view, events)
         return view
 
@@ -98,6 +107,8 @@ class Change:
         found = self._views.get(team_id)
         if found is None:
             found = self._views[team_id] = TeamView(team_id, {})
+            found.remembered = self._people.cached(team_id)
+            found.remembered_persons = self._people.persons
         return found
 
     async def resolve(self, events: Sequence[PersonEvent]) -> list[Who]:
@@ -173,7 +184,9 @@ class People:
         """Group types by project, where remembered."""
         self.overrides_written: Counter[int] = Counter()
         self.group_types_written: Counter[int] = Counter()
-        """Commits of this process that gave a project overrides, or group types (`standing`)."""
+        """Commits of this process that gave a project overrides, or group types, or took them away (`standing`)."""
+        self.persons: WeakValueDictionary[tuple[int, str], PersonState] = WeakValueDictionary()
+        """The persons of cached distinct ids, by project and uuid."""
         self._cache: dict[int, dict[str, IdState]] = {}
         self._cache_bytes = 0
         self._turn = asyncio.Lock()
@@ -195,6 +208,29 @@ class People:
                 await change.abandon(error)
                 raise
 
+    async def drop_overrides(self, team_id: int, up_to: int, limit: int) -> int:
+        """Forget overrides that commits up to a number wrote and that the events carry by now; how many, `limit` at most.
+
+        Raises `MetadataUnavailable`.
+        """
+        async with self._turn:
+            try:
+                async with self.metadata.connection() as connection:
+                    await sql.lock_projects(connection, [team_id])
+                    gone = await sql.rows(
+                        connection, _DROP_OVERRIDES, {"team_id": team_id, "up_to": up_to, "limit": limit}
+                    )
+            except BaseException:  # perhaps they are gone nevertheless
+                self.forget_all()
+                raise
+            cached = self.cached(team_id)
+            for (distinct_id,) in gone:
+                state = cached.get(distinct_id)
+                if state is not None:
+                    state.override = None
+            self.overrides_written[team_id] += 1
+        return len(gone)
+
     # -- memory ------------------------------------------------------------------------------------------------------
 
     def cached(self, team_id: int) -> dict[str, IdState]:
@@ -212,6 +248,10 @@ class People:
             if distinct_id not in cache:
                 cache[distinct_id] = state
                 self._cache_bytes += _weight(state)
+            person = state.person
+            if person is not None and not person.is_remembered:
+                person.is_remembered = True
+                self.persons[view.team_id, person.uuid] = person
         if self._cache_bytes > CACHE_BYTES_MAX:
             self._forget_half()
 
@@ -224,6 +264,7 @@ class People:
     def forget_all(self) -> None:
         """Let the next batch read all from SQL."""
         self._cache.clear()
+        self.persons.clear()
         self.group_types.clear()
         self._cache_bytes = 0
 

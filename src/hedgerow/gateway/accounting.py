@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import re
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
 from typing import Any, Final, Protocol
 from uuid import UUID
@@ -28,6 +28,7 @@ from hedgerow.gateway.models import Usage
 QUEUE_MAX: Final = 20_000
 BATCH_MAX: Final = 1_000
 EVERY_SECONDS: Final = 0.5
+FORGET_EVERY_SECONDS: Final = 3_600.0
 NOBODY: Final = UUID(int=0)
 HOUR_US: Final = 3_600_000_000
 ROUTES_MAX: Final = 5_000
@@ -84,8 +85,17 @@ class EventSink(Protocol):
 class Accounting:
     """Takes calls without waiting. `start` it, and `stop` it before the stores close."""
 
-    def __init__(self, metadata: Metadata, clock: Clock, sink: EventSink | None) -> None:
-        """Sums go to `metadata`, events to `sink`."""
+    def __init__(
+        self,
+        metadata: Metadata,
+        clock: Clock,
+        sink: EventSink | None,
+        *,
+        forget_old: Sequence[Callable[[], Awaitable[None]]] = (),
+    ) -> None:
+        """Sums go to `metadata`, events to `sink`. `forget_old` is called once an hour, to drop what is over."""
+        self._forget_old = forget_old
+        self._forgot_at = clock.monotonic()
         self._metadata = metadata
         self._clock = clock
         self._sink = sink
@@ -119,10 +129,21 @@ class Accounting:
             await self._store_sums(batch)
             await self._store_events(batch)
 
+    async def forget_old(self) -> None:
+        """Drop what is over, now."""
+        for forget in self._forget_old:
+            try:
+                await forget()
+            except MetadataUnavailable as error:
+                log("gateway").warning("old_rows_stay", error=str(error))
+
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(EVERY_SECONDS)
             await self.flush()
+            if self._clock.monotonic() - self._forgot_at >= FORGET_EVERY_SECONDS:
+                self._forgot_at = self._clock.monotonic()
+                await self.forget_old()
 
     async def _store_events(self, batch: list[GatewayCall]) -> None:
         if self._sink is None:

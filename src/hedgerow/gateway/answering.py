@@ -42,14 +42,16 @@ class Answering:
         place: Place,
         *,
         path: bytes,
+        extra: Headers,
         rewrites_links: bool = False,
     ) -> None:
-        """`rewrites_links` when the caller asked for `next` and `previous` in the body to be changed."""
+        """`extra` headers go on top; `rewrites_links` when the caller asked for `next` and `previous` in the body to be changed."""
         self._send = send
         self._trace = trace
         self._connection = connection
         self._place = place
         self._path = path
+        self._extra = extra
         self._rewrites_links = rewrites_links
         self._held: list[bytes] | None = None
         self._encoding = b""
@@ -71,6 +73,7 @@ class Answering:
             (b"proxy-status", b"hedgerow; received-status=%d" % status),
             (b"server-timing", trace.server_timing()),
         )
+        kept += self._extra
         kept += extra or ()
         trace.status, trace.origin = status, "upstream"
         self._start = {"type": "http.response.start", "status": status, "headers": kept}

@@ -3,47 +3,40 @@
 An ASGI layer before everything else, dispatched on the raw path: no framework has decoded, normalised or routed anything
 when it is judged here. What is not a call of an app is passed on untouched. One call goes through
 
-    headers → key → rate → path → connection → policies → body, if a policy looks into it → the account, or this server
+    headers → key → rate → path → connection → policies → body → budgets → Idempotency-Key → the account, or this server
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from typing import Any, Final
-from urllib.parse import unquote_to_bytes
-from uuid import UUID
 
 from hedgerow.core.clock import Clock
 from hedgerow.core.errors import MetadataUnavailable
 from hedgerow.core.telemetry import log
 from hedgerow.gateway.accounting import Accounting
+from hedgerow.gateway.admission import Admission, Wanted
 from hedgerow.gateway.answering import Answering, Place, gateway_of
-from hedgerow.gateway.answers import GatewayError, invalid_key, invalid_request, missing_key, unavailable
+from hedgerow.gateway.answers import GatewayError, unavailable
 from hedgerow.gateway.apps import App, Apps
-from hedgerow.gateway.bodies import ClientGone, RequestBody, body_too_large
-from hedgerow.gateway.connections import Connection, Connections, named_connection
-from hedgerow.gateway.credentials import ConnectionLost, Credentials, CredentialUnavailable
-from hedgerow.gateway.forward import Cut, Forwarder, Order, Patience
-from hedgerow.gateway.headers import Asked, Headers, bearer_of, read_headers
-from hedgerow.gateway.keys import PREFIX, GatewayKeys, KeyGrant
-from hedgerow.gateway.local import LocalUpstream, Receive, Scope, Send, local_scope
-from hedgerow.gateway.paths import check_path
-from hedgerow.gateway.patterns import matches
-from hedgerow.gateway.policy import Rate
-from hedgerow.gateway.rates import Rates
+from hedgerow.gateway.bodies import ClientGone, RequestBody
+from hedgerow.gateway.budgets import Budgets, Reservation, budget_headers
+from hedgerow.gateway.dry_run import answer_dry_run
+from hedgerow.gateway.forward import Cut
+from hedgerow.gateway.headers import Asked, Headers, read_headers
+from hedgerow.gateway.idempotency import Idempotency, Kept, Recorder, idempotency_key, request_digest
+from hedgerow.gateway.idempotency import Place as IdempotentPlace
+from hedgerow.gateway.keys import PREFIX
+from hedgerow.gateway.local import LocalUpstream, Receive, Scope, Send
+from hedgerow.gateway.refusing import abort, refuse
+from hedgerow.gateway.sending import Sending
 from hedgerow.gateway.trace import Trace
-from hedgerow.gateway.upstream import Target, UpstreamClient
-from hedgerow.gateway.verdict import Call, judge, judge_body, judge_ingest
 from hedgerow.settings import Settings
 
 NATIVE: Final = b"/api/"
 """Paths of this server's own API that a gateway key may call: as a call through its LOCAL connection."""
-READ_ON_BYTES_MAX: Final = 16 << 20
-READ_ON_SECONDS_MAX: Final = 1.0
 _KEY: Final = PREFIX.encode()
-_REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
-CREDENTIAL_NAMES: Final = (b"personal_api_key", b"secret_api_token", b"access_token")
+_YES: Final = frozenset({b"1", b"true", b"yes"})
 
 
 class GatewayApp:
@@ -56,36 +49,24 @@ class GatewayApp:
         settings: Settings,
         clock: Clock,
         apps: Apps,
-        keys: GatewayKeys,
-        connections: Connections,
-        credentials: Credentials,
-        client: UpstreamClient,
+        admission: Admission,
+        sending: Sending,
+        budgets: Budgets,
+        idempotency: Idempotency,
         accounting: Accounting,
         local: LocalUpstream | None,
     ) -> None:
         """Stand before `inner`. `local` is this server as an account; None when the gateway runs alone."""
         self._inner = inner
-        self._settings = settings
         self._clock = clock
         self._apps = {app.name.encode(): app for app in apps.all()}
-        self._catalogue = apps
-        self._keys = keys
-        self._connections = connections
-        self._credentials = credentials
-        self._forwarder = Forwarder(client, credentials)
+        self._admission = admission
+        self._sending = sending
+        self._budgets = budgets
+        self._idempotency = idempotency
         self._accounting = accounting
-        self._local = local
+        self._has_server = local is not None
         self._origin = settings.origin
-        rate = settings.gateway_rate_per_second
-        self._rates = Rates(clock, Rate(rate, max(1, settings.gateway_rate_burst)) if rate > 0 else None)
-        self._patience = Patience(
-            first_byte=settings.gateway_first_byte_seconds,
-            idle=settings.gateway_idle_seconds,
-            stream_idle=settings.gateway_stream_idle_seconds,
-            total=settings.gateway_total_seconds,
-        )
-        self._targets: dict[tuple[str, bool], Target] = {}
-        self._slots: dict[UUID, asyncio.Semaphore] = {}
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -97,7 +78,7 @@ class GatewayApp:
         app = self._apps.get(segment)
         if app is not None:
             await self._call(app, slash + rest, scope, receive, send, is_native=False)
-        elif raw.startswith(NATIVE) and self._local is not None and _has_gateway_key(scope["headers"]):
+        elif raw.startswith(NATIVE) and self._has_server and _has_gateway_key(scope["headers"]):
             await self._call(self._apps[b"posthog"], raw, scope, receive, send, is_native=True)
         else:
             await self._inner(scope, receive, send)
@@ -106,40 +87,22 @@ class GatewayApp:
         self, app: App, rest: bytes, scope: Scope, receive: Receive, send: Send, *, is_native: bool
     ) -> None:
         trace = Trace(self._clock, app, scope["method"], scope["query_string"])
-        answering: Answering | None = None
-        asked: Asked | None = None
-
-        async def refuse(error: GatewayError) -> None:
-            if answering is not None and answering.has_begun:
-                trace.refused_by(error)
-                log("gateway").warning("answer_cut", code=error.code)
-                await abort(scope, receive)
-                return
-            await _refuse(error, trace, receive, send, has_body=asked is not None and asked.has_body)
-
+        run = _Running(trace, receive, send)
         try:
-            asked = read_headers(scope["headers"])
+            asked = run.asked = read_headers(scope["headers"])
             trace.request_id, trace.event_uuid = asked.request_id, asked.made_id
-            call, grant = await self._admitted(trace, asked, rest, scope, is_native=is_native)
-            body = await self._body(call, grant, asked, receive)
-            place = self._place(call, is_native=is_native)
-            answering = Answering(
-                send,
-                trace,
-                call.connection,
-                place,
-                path=call.path.raw,
-                rewrites_links=asked.controls.get(b"hedgerow-links") == b"rewrite",
-            )
-            if call.connection.method == "LOCAL":
-                await self._to_this_server(call, asked, body, scope=scope, answering=answering, trace=trace)
-            else:
-                await self._to_account(call, asked, body, receive=receive, answering=answering, trace=trace)
-            trace.bytes_in = body.size
+            wanted = await self._admission.understand(trace, asked, rest, scope, is_native=is_native)
+            place = Place(wanted.call.connection.base_url or self._origin, self._own_url(app, is_native=is_native))
+            if asked.controls.get(b"hedgerow-dry-run") in _YES:
+                await self._dry_run(wanted, place, run)
+                return
+            await self._admission.judge(wanted)
+            body = await self._admission.body(wanted, receive)
+            await self._counted(wanted, body, place, run, scope)
         except GatewayError as error:
-            await refuse(error)
+            await run.refuse(error, scope)
         except MetadataUnavailable:
-            await refuse(unavailable("unavailable", "The gateway's store cannot answer at the moment."))
+            await run.refuse(unavailable("unavailable", "The gateway's store cannot answer at the moment."), scope)
         except ClientGone:
             trace.ended = "client gone"
             trace.upstream_done()
@@ -150,239 +113,132 @@ class GatewayApp:
         finally:
             self._accounting.add(trace.call(self._clock.now_us()))
 
-    async def _admitted(
-        self, trace: Trace, asked: Asked, rest: bytes, scope: Scope, *, is_native: bool
-    ) -> tuple[Call, KeyGrant]:
-        """The call, with everything that is known before its body is read. Raises `GatewayError`."""
-        if asked.upgrade == b"websocket":
-            raise GatewayError(501, "upgrade_not_supported", "The gateway passes no WebSockets on.", closes=True)
-        grant = trace.grant = await self._grant(asked)
-        self._rates.take(grant.id, grant.policy.rate)
-        path = check_path(rest)
-        trace.path = path.plain
-        _refuse_credentials(trace.query)
-        app = trace.app
-        named = named_connection(asked.connections)
-        if is_native:
-            connection = await self._connections.choose_local(app, grant.user_id, named, grant.pinned_connection_id)
-        else:
-            connection = await self._connections.choose(app, grant.user_id, named, grant.pinned_connection_id)
-        trace.connection = connection
-        client = scope.get("client")
-        call = Call(
-            app=app,
-            method=trace.method,
-            path=path,
-            query=trace.query,
-            connection=connection,
-            address=client[0] if client else None,
-            now=self._clock.now(),
-            is_public=matches(app.public_paths, path.plain),
-        )
-        judge(grant.policy, call)
-        judge_ingest(grant.policy, call)
-        judge(connection.policy, call)
-        return call, grant
-
-    async def _grant(self, asked: Asked) -> KeyGrant:
-        if asked.authorization is None:
-            raise missing_key()
-        secret = bearer_of(asked)
-        grant = None if secret is None else await self._keys.find(secret)
-        if grant is None:
-            raise invalid_key()
-        return grant
-
-    async def _body(self, call: Call, grant: KeyGrant, asked: Asked, receive: Receive) -> RequestBody:
-        """The body, with its first piece. Raises `GatewayError`, `ClientGone`."""
-        most = self._settings.gateway_body_max_bytes
-        if asked.content_length is not None and asked.content_length > most:
-            raise body_too_large(most)
-        body = RequestBody(receive, has_body=asked.has_body, bytes_max=most, idle_seconds=self._patience.idle)
-        await body.start()
-        for policy in (grant.policy, call.connection.policy):
-            if policy.needs_body and body.has_body:
-                kind, encoding = asked.content_type.decode("latin-1"), asked.content_encoding.decode("latin-1")
-                judge_body(policy, kind, encoding, await body.read_all())
-        return body
-
-    def _place(self, call: Call, *, is_native: bool) -> Place:
-        own = self._origin if is_native else gateway_of(self._origin, call.app)
-        return Place(call.connection.base_url or self._origin, own)
-
-    async def _to_this_server(
-        self, call: Call, asked: Asked, body: RequestBody, *, scope: Scope, answering: Answering, trace: Trace
-    ) -> None:
-        """A call in this process (gateway §2.10)."""
-        if self._local is None:
-            raise GatewayError(400, "connection_not_active", "This gateway runs alone: it has no server of its own.")
-        headers: Headers = [(b"host", self._local.host), *asked.forward]
-        if not call.is_public:
-            headers += (await self._credential(call.connection)).headers
-        if asked.content_length is not None:
-            headers.append((b"content-length", str(asked.content_length).encode()))
-        elif asked.is_chunked:
-            headers.append((b"transfer-encoding", b"chunked"))
-
-        async def send(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                await answering.begin(message["status"], message["headers"])
-            elif message["type"] == "http.response.body":
-                is_last = not message.get("more_body", False)
-                if is_last:
-                    trace.upstream_done()
-                await answering.piece(message.get("body", b""), is_last=is_last)
-
-        inner = local_scope(scope, call.path.raw, headers)
-        trace.passed_on()
-        await self._local(inner, body.as_receive(), send)
-
-    async def _credential(self, connection: Connection) -> Any:
+    async def _counted(self, wanted: Wanted, body: RequestBody, place: Place, run: _Running, scope: Scope) -> None:
+        """Send an admitted call, within its budgets."""
+        call, grant, trace = wanted.call, wanted.grant, run.trace
+        connection = call.connection
+        reserved: list[Reservation] = []
+        if grant.policy.budgets or connection.policy.budgets:
+            owners = ("key", grant.id, grant.policy), ("connection", connection.id, connection.policy)
+            reserved = await self._budgets.reserve(call, *owners)
         try:
-            return await self._credentials.for_connection(connection)
-        except CredentialUnavailable as error:
-            raise unavailable("credential_unavailable", error.detail, error.retry_after) from None
-        except ConnectionLost:
-            raise self._connections.lost(connection) from None
-
-    async def _to_account(
-        self, call: Call, asked: Asked, body: RequestBody, *, receive: Receive, answering: Answering, trace: Trace
-    ) -> None:
-        """A call to another server (gateway §2.1)."""
-        target = self._target(call)
-        path = target.base_path + call.path.raw
-        if call.query:
-            path += b"?" + call.query
-        controls = asked.controls
-        patience = self._patience
-        timeout = _number(controls, b"hedgerow-timeout", 1e6)
-        if timeout:
-            patience = Patience(*(min(timeout, limit) for limit in _limits(patience)))
-        order = Order(
-            connection=call.connection,
-            target=target,
-            method=call.method,
-            path=path,
-            headers=asked.forward,
-            length=asked.content_length,
-            needs_credential=not call.is_public,
-            is_repeatable=call.method in _REPEATABLE or call.is_read,
-            patience=patience,
-            retries=int(_number(controls, b"hedgerow-retries", 3)),
-            wait=_number(controls, b"hedgerow-wait", 60),
-        )
-        slot = await self._slot(call.connection)
-        try:
-            await self._forwarder.run(order, body, receive, answering, trace)
-        except CredentialUnavailable as error:
-            raise unavailable("credential_unavailable", error.detail, error.retry_after) from None
-        except ConnectionLost:
-            raise self._connections.lost(call.connection) from None
+            key = idempotency_key(wanted.asked.idempotency_key, call.method)
+            if key is None:
+                await self._send(wanted, body, place, run, scope=scope, send=run.send, extra=budget_headers(reserved))
+            else:
+                digest = request_digest(call.method, call.path.raw, call.query, await body.read_all())
+                once = IdempotentPlace(grant.id, connection.id, key, digest)
+                await self._send_once(once, wanted, body, place, run, scope=scope, extra=budget_headers(reserved))
         finally:
-            slot.release()
+            trace.bytes_in = body.size
+            if reserved:
+                await self._budgets.settle(reserved, went=trace.sent > 0, size=trace.bytes_in + trace.bytes_out)
 
-    def _target(self, call: Call) -> Target:
-        """Where the call goes. Raises `GatewayError` for a host that is not allowed any more."""
-        base_url = call.connection.base_url
-        key = (base_url, call.is_public)
-        target = self._targets.get(key)
-        if target is None:
-            host = self._catalogue.host_of(call.app, base_url)
-            if host is None:
-                raise GatewayError(
-                    400,
-                    "host_not_allowed",
-                    "The settings of this gateway do not allow this connection's host any more.",
-                )
-            origin = host.ingest_origin or host.origin if call.is_public else host.origin
-            target = self._targets[key] = Target.of(origin, is_private=host.is_private)
-        return target
+    async def _send_once(
+        self,
+        once: IdempotentPlace,
+        wanted: Wanted,
+        body: RequestBody,
+        place: Place,
+        run: _Running,
+        *,
+        scope: Scope,
+        extra: Headers,
+    ) -> None:
+        """Send a call that has an `Idempotency-Key`, or answer what came of it earlier."""
+        kept = await self._idempotency.begin(once)
+        if kept is not None:
+            await _replay(kept, run)
+            return
+        recorder = Recorder(run.send)
+        try:
+            await self._send(wanted, body, place, run, scope=scope, send=recorder, extra=extra)
+        finally:
+            with contextlib.suppress(MetadataUnavailable):  # then it stands as running, and later as unknown
+                await self._idempotency.end(once, recorder.answer, went=run.trace.sent > 0)
 
-    async def _slot(self, connection: Connection) -> asyncio.Semaphore:
-        """One of the calls that may run through a connection at once; to be released. Raises `GatewayError` 503."""
-        slot = self._slots.get(connection.id)
-        if slot is None:
-            slot = self._slots[connection.id] = asyncio.Semaphore(self._settings.gateway_calls_per_connection)
-        if slot.locked():
-            try:
-                async with asyncio.timeout(self._patience.first_byte):
-                    await slot.acquire()
-            except TimeoutError:
-                raise unavailable("connection_busy", "Too many calls run through this connection.") from None
+    async def _send(
+        self,
+        wanted: Wanted,
+        body: RequestBody,
+        place: Place,
+        run: _Running,
+        *,
+        scope: Scope,
+        send: Send,
+        extra: Headers,
+    ) -> None:
+        call, asked, trace = wanted.call, wanted.asked, run.trace
+        answering = run.answering = Answering(
+            send,
+            trace,
+            call.connection,
+            place,
+            path=call.path.raw,
+            extra=extra,
+            rewrites_links=asked.controls.get(b"hedgerow-links") == b"rewrite",
+        )
+        if call.connection.method == "LOCAL":
+            await self._sending.to_this_server(call, asked, body, scope=scope, answering=answering, trace=trace)
         else:
-            await slot.acquire()
-        return slot
+            await self._sending.to_account(call, asked, body, receive=run.receive, answering=answering, trace=trace)
+
+    async def _dry_run(self, wanted: Wanted, place: Place, run: _Running) -> None:
+        call, refusal = wanted.call, None
+        body = await self._admission.body(wanted, run.receive)
+        try:
+            await self._admission.judge(wanted)
+        except GatewayError as error:
+            refusal = error
+        if call.connection.method != "LOCAL":
+            self._sending.order(call, wanted.asked)
+        owners = (
+            ("key", wanted.grant.id, wanted.grant.policy),
+            ("connection", call.connection.id, call.connection.policy),
+        )
+        await answer_dry_run(
+            run.send,
+            run.trace,
+            call,
+            url=place.url(call.path.raw, call.query),
+            headers=wanted.asked.forward,
+            size=wanted.asked.content_length or body.size,
+            refusal=refusal,
+            budget=await self._budgets.left(call, *owners),
+        )
+
+    def _own_url(self, app: App, *, is_native: bool) -> str:
+        return self._origin if is_native else gateway_of(self._origin, app)
 
 
-async def _refuse(error: GatewayError, trace: Trace, receive: Receive, send: Send, *, has_body: bool) -> None:
-    """Answer instead of the account."""
-    trace.refused_by(error)
-    request_id = trace.request_id.decode("latin-1")
-    body = error.body(request_id)
-    headers = error.answer_headers(request_id)
-    if trace.connection is not None:
-        headers.append((b"hedgerow-connection", str(trace.connection.id).encode()))
-    if trace.method != "HEAD":
-        headers.append((b"content-length", str(len(body)).encode()))
-    trace.bytes_out = len(body)
-    await send({"type": "http.response.start", "status": error.status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if trace.method == "HEAD" else body, "more_body": True})
-    if error.closes and has_body:
-        await _read_on(receive)
-    await send({"type": "http.response.body", "body": b"", "more_body": False})
+class _Running:
+    """One call that is being answered."""
+
+    def __init__(self, trace: Trace, receive: Receive, send: Send) -> None:
+        self.trace = trace
+        self.receive = receive
+        self.send = send
+        self.asked: Asked | None = None
+        self.answering: Answering | None = None
+
+    async def refuse(self, error: GatewayError, scope: Scope) -> None:
+        """Answer with the error; where an answer has begun already, break it off."""
+        if self.answering is not None and self.answering.has_begun:
+            self.trace.refused_by(error)
+            log("gateway").warning("answer_cut", code=error.code)
+            await abort(scope, self.receive)
+            return
+        has_body = self.asked is not None and self.asked.has_body
+        await refuse(error, self.trace, self.receive, self.send, has_body=has_body)
 
 
-async def _read_on(receive: Receive) -> None:
-    """Take in more of a body that nobody wants: to close with something unread would take the answer back."""
-    left = READ_ON_BYTES_MAX
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(READ_ON_SECONDS_MAX):
-            while left > 0:
-                message = await receive()
-                left -= len(message.get("body", b""))
-                if not message.get("more_body"):
-                    return
-
-
-async def abort(scope: Scope, receive: Receive) -> None:
-    """End the caller's connection in the middle of an answer, so that nobody takes a part for the whole.
-
-    `gateway.protocol` gives the means; under another server the application ends without having answered.
-    """
-    end = (scope.get("state") or {}).get("hedgerow.abort")
-    if end is None:
-        return
-    end()
-    while (await receive())["type"] != "http.disconnect":
-        pass
+async def _replay(kept: Kept, run: _Running) -> None:
+    trace = run.trace
+    trace.status, trace.origin, trace.bytes_out = kept.status, "replay", len(kept.body)
+    headers = [*kept.headers, (b"hedgerow-origin", b"replay"), (b"x-request-id", trace.request_id)]
+    await run.send({"type": "http.response.start", "status": kept.status, "headers": headers})
+    await run.send({"type": "http.response.body", "body": kept.body, "more_body": False})
 
 
 def _has_gateway_key(headers: Headers) -> bool:
     return any(name == b"authorization" and value[7:11] == _KEY for name, value in headers)
-
-
-def _refuse_credentials(query: bytes) -> None:
-    """Raise `GatewayError` 400 for an account's key in the query: it would stand in logs on the way (gateway §4.2 row 28)."""
-    text = unquote_to_bytes(unquote_to_bytes(query)) if b"%" in query else query
-    if any(name in text for name in CREDENTIAL_NAMES) and any(
-        part.partition(b"=")[0].strip() in CREDENTIAL_NAMES for part in text.replace(b";", b"&").split(b"&")
-    ):
-        raise GatewayError(400, "credential_in_query", "A credential must not stand in the query.")
-
-
-def _number(controls: dict[bytes, bytes], name: bytes, most: float) -> float:
-    """A control header that is a number of at most `most`; 0 if it is not there. Raises `GatewayError` 400."""
-    value = controls.get(name)
-    if value is None:
-        return 0.0
-    try:
-        number = float(value) if len(value) <= 10 else -1.0
-    except ValueError:
-        number = -1.0
-    if not number >= 0:
-        raise invalid_request(f"The header {name.decode()} is no number.")
-    return min(number, most)
-
-
-def _limits(patience: Patience) -> tuple[float, float, float, float]:
-    return patience.first_byte, patience.idle, patience.stream_idle, patience.total

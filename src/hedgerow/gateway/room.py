@@ -8,14 +8,18 @@ from hedgerow.core.clock import Clock
 from hedgerow.core.storage.metadata import Metadata
 from hedgerow.gateway.accounting import Accounting, EventSink
 from hedgerow.gateway.addresses import Resolver
+from hedgerow.gateway.admission import Admission
 from hedgerow.gateway.apps import Apps
+from hedgerow.gateway.budgets import Budgets
 from hedgerow.gateway.connections import Connections
 from hedgerow.gateway.control import Control
 from hedgerow.gateway.credentials import Credentials
 from hedgerow.gateway.events_url import EventsUrl
+from hedgerow.gateway.idempotency import Idempotency
 from hedgerow.gateway.keys import GatewayKeys
 from hedgerow.gateway.local import LocalUpstream
 from hedgerow.gateway.proxy import GatewayApp
+from hedgerow.gateway.sending import Sending
 from hedgerow.gateway.upstream import UpstreamClient
 from hedgerow.gateway.vault import Vault
 from hedgerow.settings import Settings
@@ -44,7 +48,15 @@ class Gateway:
         self.client = UpstreamClient(clock, connect_seconds=settings.gateway_connect_seconds, resolver=resolver)
         if sink is None and settings.events_url:
             sink = EventsUrl(settings.events_url, self.client)
-        self.accounting = Accounting(metadata, clock, sink if settings.gateway_events else None)
+        self.admission = Admission(settings, clock, self.keys, self.connections)
+        self.budgets = Budgets(metadata, clock)
+        self.idempotency = Idempotency(metadata, clock, self.vault)
+        self.accounting = Accounting(
+            metadata,
+            clock,
+            sink if settings.gateway_events else None,
+            forget_old=(self.budgets.forget_old, self.idempotency.forget_old),
+        )
         self.control = Control(
             metadata=metadata,
             settings=settings,
@@ -82,10 +94,17 @@ class Gateway:
             settings=self.settings,
             clock=self.clock,
             apps=self.apps,
-            keys=self.keys,
-            connections=self.connections,
-            credentials=self.credentials,
-            client=self.client,
+            admission=self.admission,
+            sending=Sending(
+                settings=self.settings,
+                apps=self.apps,
+                connections=self.connections,
+                credentials=self.credentials,
+                client=self.client,
+                local=local,
+            ),
+            budgets=self.budgets,
+            idempotency=self.idempotency,
             accounting=self.accounting,
             local=local,
         )
@@ -94,5 +113,6 @@ class Gateway:
         """End, before the stores close; requests must have ended."""
         await self.control.stop()
         await self.accounting.stop()
+        await self.admission.close()
         await self.keys.close()
         await self.client.close()

@@ -19,7 +19,6 @@ from hedgerow.gateway.asking import AnyRequest, Asker, asker_of
 from hedgerow.gateway.audit import Actor
 from hedgerow.gateway.connections import Connections
 from hedgerow.gateway.connector import Connector
-from hedgerow.gateway.credentials import Credentials, SealedCredentials
 from hedgerow.gateway.discovery import Discovery
 from hedgerow.gateway.enquiry import Enquirer
 from hedgerow.gateway.guesses import Guesses
@@ -32,9 +31,11 @@ from hedgerow.gateway.own_client import OwnClient
 from hedgerow.gateway.places import Places
 from hedgerow.gateway.policy import Rate
 from hedgerow.gateway.rates import Rates
+from hedgerow.gateway.refresh import Refresher
 from hedgerow.gateway.revocation import Revocations
 from hedgerow.gateway.sessions import Asked, Links
 from hedgerow.gateway.shown import connection_object, defaults
+from hedgerow.gateway.tokens import Tokens
 from hedgerow.gateway.upstream import UpstreamClient
 from hedgerow.gateway.vault import Vault
 from hedgerow.gateway.walks import Walks
@@ -94,10 +95,26 @@ class Control:
         self.prober = Prober(self.enquirer)
         self.jobs = Jobs(metadata, clock, is_alone=False)
         self.revocations = Revocations(self.jobs, apps, vault, self.enquirer)
-        self.credentials: Credentials = SealedCredentials(metadata, vault)
         self.guesses = Guesses(clock)
         self.own_client = OwnClient(metadata, clock, self.enquirer, apps, self.origin)
-        self.tokens = TokenEndpoint(self.enquirer)
+        endpoint = TokenEndpoint(self.enquirer)
+        self.refresher = Refresher(
+            metadata=metadata,
+            clock=clock,
+            vault=vault,
+            apps=apps,
+            places=self.places,
+            lifecycle=self.lifecycle,
+            tokens=endpoint,
+        )
+        self.credentials = Tokens(
+            metadata=metadata,
+            clock=clock,
+            vault=vault,
+            refresher=self.refresher,
+            lifecycle=self.lifecycle,
+            links=self.links,
+        )
         self.walks = Walks(
             metadata=metadata,
             clock=clock,
@@ -108,7 +125,7 @@ class Control:
             lifecycle=self.lifecycle,
             discovery=Discovery(self.enquirer, self.places),
             own_client=self.own_client,
-            tokens=self.tokens,
+            tokens=endpoint,
             prober=self.prober,
         )
         self.connector = Connector(
@@ -127,9 +144,11 @@ class Control:
     async def start(self) -> None:
         """Begin what runs beside the requests. Raises `MetadataUnavailable`."""
         await self.jobs.start()
+        await self.credentials.start()
 
     async def stop(self) -> None:
         """End it; the stores still answer."""
+        await self.credentials.stop()
         await self.jobs.stop()
 
     def serve(self, local: LocalUpstream | None) -> None:

@@ -105,8 +105,10 @@ class Enquirer:
     async def _there(self, host: HostChoice, question: _Question, seconds: float) -> Reply:
         target = Target.of(host.origin, is_private=host.is_private)
         head = question.head(target)
+        is_repeatable = question.method == "GET"
         for attempt in (0, 1):
-            channel = await self._client.acquire(target, fresh=attempt > 0)
+            # what may only arrive once goes over a connection that cannot have been closed meanwhile
+            channel = await self._client.acquire(target, fresh=attempt > 0 or not is_repeatable)
             was_used = channel.uses > 0
             try:
                 channel.begin(head + question.body, is_head=False, has_more=False)

@@ -165,6 +165,7 @@ class Hedgerow:
         calls = CallsAsEvents(self.access)
         self.gateway = await Gateway.open(self.metadata, settings, clock, sink=calls)
         self._later(self.gateway.close)
+        self.gateway.control.revocations.forget = self.access.credentials.forget
         capture = CaptureApp(self._rest(), self.access.teams, self.writer, self.metadata, settings, clock)
         await capture.start()
         self._later(capture.stop)

@@ -20,6 +20,7 @@ from hedgerow.core import telemetry
 from hedgerow.core.clock import Clock, from_us
 from hedgerow.core.errors import MetadataUnavailable
 from hedgerow.core.http import Access, ServiceUnavailable, http_layer, open_access, protected
+from hedgerow.core.jobs import Jobs
 from hedgerow.core.storage.events import EventStore, StoreUnavailable
 from hedgerow.core.storage.metadata import Metadata
 from hedgerow.gateway import Gateway, GatewayCall, event_of
@@ -29,6 +30,7 @@ from hedgerow.oauth import routes as oauth_routes
 from hedgerow.people.routes import routes as people_routes
 from hedgerow.people.standing import PeopleStanding
 from hedgerow.people.store import People
+from hedgerow.people.upkeep import Upkeep
 from hedgerow.queries import LocalWrites, Queries, StoreRows
 from hedgerow.queries import routes as query_routes
 from hedgerow.settings import Settings
@@ -102,6 +104,8 @@ class Hedgerow:
         self.access: Access
         self.people: People
         self.writer: Writer
+        self.jobs: Jobs
+        self.upkeep: Upkeep
         self.taxonomy: Taxonomy
         self.schemas: Schemas
         self.queries: Queries
@@ -162,6 +166,12 @@ class Hedgerow:
         )
         await self.writer.start()
         self._later(self.writer.stop)
+        self.jobs = Jobs(self.metadata, clock, is_alone=self.people.is_alone)
+        self.upkeep = Upkeep(self.people, self.events, self.jobs, self.writer, settings)
+        await self.jobs.start()
+        self._later(self.jobs.stop)
+        await self.upkeep.start()
+        self._later(self.upkeep.stop)
         calls = CallsAsEvents(self.access)
         self.gateway = await Gateway.open(self.metadata, settings, clock, sink=calls)
         self._later(self.gateway.close)
@@ -181,6 +191,7 @@ class Hedgerow:
                 "queries": self.queries,
                 "schema_of": self.schemas.of,
                 "people": self.people,
+                "jobs": self.jobs,
                 "events": self.events,
                 "metadata": self.metadata,
                 "group_types": ProjectGroupTypes(self.standing),

@@ -194,7 +194,17 @@ def test_a_deleted_person_is_gone_and_its_distinct_id_free(people: LiveProject):
 
 def test_events_are_deleted_along_when_asked(people: LiveProject):
     assert ask(people, f"{the_one(people, 'ada')}/?delete_events", "DELETE").status_code == 202
-    assert until(lambda: people.value("SELECT count() FROM events") == 2)
+    send(people, an_event("ada"))  # a new person, whose event is none of the old one's
+    assert until(lambda: people.value("SELECT count() FROM events") == 3)
+    assert people.value("SELECT count() FROM events WHERE distinct_id = 'ada'") == 1
+
+
+def test_events_of_many_are_deleted_along_when_asked(people: LiveProject):
+    body = {"distinct_ids": ["ada", "bob"], "delete_events": True}
+    answer = ask(people, "bulk_delete/", "POST", json=body)
+    assert (answer.status_code, answer.json()["events_queued_for_deletion"]) == (202, True)
+    assert until(lambda: people.value("SELECT count() FROM events WHERE distinct_id IN ('ada', 'bob')") == 0)
+    assert people.value("SELECT count() FROM events") == 1
 
 
 def test_bulk_delete(people: LiveProject):

@@ -6,13 +6,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from hedgerow.core.storage.events import StoreUnavailable
-from hedgerow.people import load, sql
+from hedgerow.people import deletion, load, sql
 from hedgerow.people.identity import new_person
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from hedgerow.core.storage.events import EventStore
+    from hedgerow.core.jobs import Jobs
     from hedgerow.people.identity import PersonState, TeamView
     from hedgerow.people.store import Change, People
 
@@ -20,7 +20,6 @@ _IDS: Final = "SELECT distinct_id FROM person_distinct_ids WHERE team_id = :team
 _OWNERS: Final = """
 SELECT DISTINCT person_uuid FROM person_distinct_ids WHERE team_id = :team_id AND distinct_id IN @ids
 """
-_DELETE_EVENTS: Final = "DELETE FROM events WHERE team_id = {team_id:Int64} AND distinct_id IN {ids:Array(String)}"
 
 
 async def change_properties(
@@ -38,10 +37,11 @@ async def change_properties(
     return True
 
 
-async def delete_persons(
-    people: People, events: EventStore, team_id: int, uuids: Collection[str], *, with_events: bool
-) -> int:
-    """Delete persons and free their distinct ids; how many there were. Their events stay unless `with_events`."""
+async def delete_persons(people: People, jobs: Jobs, team_id: int, uuids: Collection[str], *, with_events: bool) -> int:
+    """Delete persons and free their distinct ids; how many there were. Their events stay unless `with_events`.
+
+    Those are deleted by a job a moment later, as far as they arrived before this.
+    """
     freed: list[str] = []
     count = 0
     async with people.change([team_id]) as change:
@@ -51,11 +51,12 @@ async def delete_persons(
                 freed += person.distinct_ids or ()
                 view.remove(person)
                 count += 1
+        if with_events and freed:
+            await deletion.ask_for(jobs, await change.connection(), team_id, freed, people.clock.now_us())
     people.forget(team_id, freed)
     await _deliver(people, change, team_id)
     if with_events and freed:
-        await events.command(_DELETE_EVENTS, {"team_id": team_id, "ids": freed})
-        _tell(people, team_id)
+        jobs.look()
     return count
 
 

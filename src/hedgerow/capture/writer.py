@@ -52,6 +52,7 @@ EVENT_BYTES: Final = 600
 KEYS_WEIGHT: Final = 4
 """How many times their text an event's properties weigh, decoded ones included."""
 HOUSEKEEPING_SECONDS: Final = 1.0
+SETTLED_LOOK_SECONDS: Final = 0.02
 
 
 class Writer:
@@ -171,6 +172,20 @@ class Writer:
         """Return when ClickHouse has every event and every row that was committed before the call, as far as it can."""
         if self._journalled is not None:
             await self._journalled.caught_up()
+
+    @property
+    def worker(self) -> str | None:
+        """The name of this process's lease, where several workers share the stores."""
+        return None if self._reservations is None else self._reservations.worker
+
+    async def settled(self) -> None:
+        """Return when ClickHouse has every event that was identified before the call. Raises `StoreUnavailable`."""
+        before = set(self.seen.in_flight)
+        await self.caught_up()
+        while self._inserts.stuck is not None or not before.isdisjoint(self.seen.in_flight):
+            if self._inserts.stuck is not None:
+                raise StoreUnavailable(str(self._inserts.stuck))
+            await asyncio.sleep(SETTLED_LOOK_SECONDS)
 
     async def _identify_groups(self) -> None:
         while True:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -73,11 +74,13 @@ def request_digest(method: str, path: bytes, query: bytes, body: bytes) -> str:
 
 
 class Recorder:
-    """An ASGI `send` that also remembers what it sent, up to a megabyte."""
+    """An ASGI `send` that also remembers what it sent, up to a megabyte; stored before the caller has the last of it."""
 
-    def __init__(self, send: Send) -> None:
-        """Send on with `send`."""
+    def __init__(self, send: Send, store: Callable[[Kept | None], Awaitable[None]]) -> None:
+        """Send on with `send`; `store` is called once, when the answer is complete."""
         self._send = send
+        self._store = store
+        self.is_stored = False
         self.status = 0
         self._headers: Headers = []
         self._pieces: list[bytes] = []
@@ -94,12 +97,14 @@ class Recorder:
             if self._size <= BODY_BYTES_MAX:
                 self._pieces.append(piece)
             self._is_complete = not message.get("more_body", False)
+        if self._is_complete:
+            await self._store(self._answer())
+            self.is_stored = True
         await self._send(message)
 
-    @property
-    def answer(self) -> Kept | None:
+    def _answer(self) -> Kept | None:
         """What can be given again; None where the outcome has to count as unknown."""
-        if not self._is_complete or self.status >= 500 or self._size > BODY_BYTES_MAX:
+        if self.status >= 500 or self._size > BODY_BYTES_MAX:
             return None
         headers = [pair for pair in self._headers if pair[0] not in _NOT_KEPT]
         return Kept(self.status, headers, b"".join(self._pieces))

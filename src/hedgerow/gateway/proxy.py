@@ -150,12 +150,17 @@ class GatewayApp:
         if kept is not None:
             await _replay(kept, run)
             return
-        recorder = Recorder(run.send)
+
+        async def store(answer: Kept | None) -> None:
+            with contextlib.suppress(MetadataUnavailable):  # then it stands as running, and later as unknown
+                await self._idempotency.end(once, answer, went=run.trace.sent > 0)
+
+        recorder = Recorder(run.send, store)
         try:
             await self._send(wanted, body, place, run, scope=scope, send=recorder, extra=extra)
         finally:
-            with contextlib.suppress(MetadataUnavailable):  # then it stands as running, and later as unknown
-                await self._idempotency.end(once, recorder.answer, went=run.trace.sent > 0)
+            if not recorder.is_stored:
+                await store(None)
 
     async def _send(
         self,

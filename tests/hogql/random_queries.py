@@ -30,6 +30,8 @@ _LINKED = {
         "group_0.key",
         "group_0.properties.secret",
         "poe.properties.secret",
+        "person.properties.$browser",
+        "poe.properties.$os",
         "properties.secret",
         "properties.$browser",
         "properties.nested.secret",

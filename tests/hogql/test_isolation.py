@@ -33,8 +33,8 @@ def ours(store: EventStore) -> Project:
             project.sends(
                 mark,
                 by=name,
-                properties={"secret": mark, "$browser": mark, "nested": {"secret": mark}},
-                person_properties={"secret": mark, "number": number},
+                properties={"secret": mark, "$browser": mark, "nested": {"secret": mark}, "$set": {"$os": mark}},
+                person_properties={"secret": mark, "number": number, "$browser": mark, "$os": mark},
                 elements_chain=f'a:href="{mark}"text="{mark}"',
                 **{"$group_0": mark, "$session_id": mark, "$window_id": mark},
             )
@@ -78,6 +78,15 @@ ATTACKS = [
     "SELECT e.event FROM events e FULL OUTER JOIN persons p ON 1 = 0",
     "SELECT any(event), groupUniqArray(distinct_id) FROM events",
     "SELECT properties FROM persons FINAL",
+    "SELECT count() FROM events WHERE _toInt64(assumeNotNull(person.properties.$browser)) = 1",
+    "SELECT count() FROM events WHERE _toInt64(assumeNotNull(poe.properties.$os)) = 1 AND event = '7'",
+    "SELECT groupUniqArray(person.properties) FROM events WHERE person.properties.$os != 'x'",
+    "SELECT person.properties.$browser FROM persons p RIGHT JOIN events e ON 1 = 0",
+    "(SELECT event AS e FROM events) UNION ALL (SELECT distinct_id FROM events) ORDER BY _toInt64(e)",
+    "(SELECT properties AS p FROM events) UNION ALL (SELECT properties FROM persons) ORDER BY _toInt64(p.secret)",
+    "(SELECT 1 AS e) UNION ALL (SELECT 2) ORDER BY (SELECT groupUniqArray(event) FROM events), e",
+    "SELECT event, count() FROM events GROUP BY ROLLUP(event) HAVING _toInt64(event) = 1",
+    "SELECT count() FILTER (WHERE _toInt64(event) = 1) OVER (ORDER BY event NULLS FIRST) FROM events",
     "SELECT p.properties FROM person_distinct_ids d LEFT JOIN persons p ON p.id != d.person_id",
 ]
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.hogql.parser.generator import Texts
 from tests.hogql.parser.trees import bare
 
@@ -190,3 +192,15 @@ def test_format_alone_is_an_alias() -> None:
     assert isinstance(query, ast.SelectQuery)
     assert query.select_from is not None
     assert query.select_from.alias == "format"
+
+
+@given(
+    st.text(max_size=40), st.text(max_size=40) | st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False)
+)
+@settings(max_examples=2_000 if os.environ.get("HEDGEROW_TEST_TIER") == "all" else 300, deadline=None)
+def test_no_name_and_no_value_says_anything_else(name: str, value: object) -> None:
+    """What a client sends as a key or a value of a filter is written into a text: it must stay a name and a value."""
+    field = ast.Field(chain=["properties", name])
+    condition = ast.CompareOperation(left=field, right=ast.Constant(value=value), op="==")
+    again = parse_expr(print_hogql(condition))
+    assert same(transform(again, _as_calls), transform(condition, _as_calls)), print_hogql(condition)

@@ -35,7 +35,7 @@ _NEVER_BARE = frozenset(
     | {"ARRAY", "COLUMNS", "DISTINCT", "FROM", "NOT", "TRUE", "FALSE"}
 )
 _BARE_BEFORE_PARENTHESIS = frozenset({"ARRAY", "NOT", "TRUE", "FALSE"})
-_ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0", "\b": "\\b", "\f": "\\f"}
+_ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f"}
 _ESCAPED = str.maketrans(_ESCAPES)
 
 

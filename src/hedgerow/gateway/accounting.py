@@ -101,6 +101,8 @@ class Accounting:
         self._sink = sink
         self._calls: deque[GatewayCall] = deque()
         self._task: asyncio.Task[None] | None = None
+        self._ending = asyncio.Event()
+        self._one_at_a_time = asyncio.Lock()
 
     async def start(self) -> None:
         """Begin to hand on."""
@@ -108,10 +110,9 @@ class Accounting:
 
     async def stop(self) -> None:
         """Hand on what waits, and end."""
+        self._ending.set()
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await self._task
         await self.flush()
 
     def add(self, call: GatewayCall) -> None:
@@ -124,10 +125,11 @@ class Accounting:
 
     async def flush(self) -> None:
         """Hand on everything that waits now."""
-        while self._calls:
-            batch = [self._calls.popleft() for _ in range(min(BATCH_MAX, len(self._calls)))]
-            await self._store_sums(batch)
-            await self._store_events(batch)
+        async with self._one_at_a_time:
+            while self._calls:
+                batch = [self._calls.popleft() for _ in range(min(BATCH_MAX, len(self._calls)))]
+                await self._store_sums(batch)
+                await self._store_events(batch)
 
     async def forget_old(self) -> None:
         """Drop what is over, now."""
@@ -138,8 +140,10 @@ class Accounting:
                 log("gateway").warning("old_rows_stay", error=str(error))
 
     async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(EVERY_SECONDS)
+        while not self._ending.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(EVERY_SECONDS):
+                    await self._ending.wait()
             await self.flush()
             if self._clock.monotonic() - self._forgot_at >= FORGET_EVERY_SECONDS:
                 self._forgot_at = self._clock.monotonic()

@@ -5,6 +5,8 @@ The names resolve to it by a resolver of the test's, as names do that somebody e
 
 from __future__ import annotations
 
+import asyncio
+import ipaddress
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -250,8 +252,6 @@ async def test_the_name_is_asked_for_once(site: DocumentServer, monkeypatch: pyt
 
 
 async def test_a_public_address_is_on_the_internet() -> None:
-    import ipaddress
-
     for text in ("93.184.216.34", "2606:4700::1", "::ffff:8.8.8.8"):
         assert is_on_the_internet(ipaddress.ip_address(text))
 
@@ -484,3 +484,11 @@ async def test_our_own_gateway_listens_at_our_own_port(
     assert answer.status_code == (302 if status == 200 else 400)
     if status == 200:
         assert answer_in(answer.headers["location"])["error"] == "consent_required"
+
+
+async def test_many_who_come_first_at_once_are_one_application(
+    reads: OAuthWorld, site: DocumentServer, browser: Browser
+) -> None:
+    app = App(reads, describe(site))
+    pages = await asyncio.gather(*(browser.open(app.url()) for _ in range(5)))
+    assert [page.status_code for page in pages] == [200] * 5

@@ -9,13 +9,14 @@ document     its `client_id` is the URL of its description
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 from uuid import UUID
 
 import msgspec
 from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
 
 from hedgerow.core.identity.models import OAuthApplication, OAuthGrant
 from hedgerow.core.storage.metadata import Metadata
@@ -29,6 +30,9 @@ CALLBACK: Final = "/connect/callback"
 CLIENT_ID_CHARACTERS_MAX: Final = 1_000
 HOUR: Final = 3_600
 WEEK: Final = 604_800
+FORGOTTEN_AFTER: Final = timedelta(days=90)
+"""When an application that made itself known was never let in by anybody."""
+SWEPT_EVERY: Final = timedelta(hours=1)
 SELF_MADE: Final = frozenset({"dynamic", "document"})
 """Kinds that nobody here has looked at."""
 
@@ -96,6 +100,7 @@ class Clients:
         """Look up in `metadata`."""
         self._metadata = metadata
         self._own_document = settings.origin + OWN_DOCUMENT
+        self._swept_at: datetime | None = None
         self._own_redirect_uris = own_redirect_uris(settings)
 
     async def find(self, client_id: str) -> Client | None:
@@ -115,6 +120,12 @@ class Clients:
 
     async def put(self, new: NewClient, made_id: UUID, moment: datetime) -> Client:
         """Write an application; one of that name is written over, and keeps its id. Raises `MetadataUnavailable`."""
+        try:
+            return await self._put(new, made_id, moment)
+        except IntegrityError:  # another request wrote it first
+            return await self._put(new, made_id, moment)
+
+    async def _put(self, new: NewClient, made_id: UUID, moment: datetime) -> Client:
         async with self._metadata.write() as session:
             row = await session.scalar(
                 select(OAuthApplication).where(OAuthApplication.client_id == new.client_id).with_for_update()
@@ -128,14 +139,17 @@ class Clients:
                     setattr(row, name, value)
         return self._client(row, new.client_id)
 
-    async def forget_unused(self, before: datetime) -> None:
-        """Drop what registered itself before then and was never let in by anybody."""
+    async def forget_unused(self, now: datetime) -> None:
+        """Drop what made itself known long ago and was never let in by anybody. Looks at most once an hour."""
+        if self._swept_at is not None and now < self._swept_at + SWEPT_EVERY:
+            return
+        self._swept_at = now
         used = select(OAuthGrant.application_id)
         async with self._metadata.write() as session:
             await session.execute(
                 delete(OAuthApplication).where(
                     OAuthApplication.kind.in_(SELF_MADE),
-                    OAuthApplication.created_at < before,
+                    OAuthApplication.created_at < now - FORGOTTEN_AFTER,
                     OAuthApplication.id.not_in(used),
                 )
             )

@@ -53,6 +53,8 @@ def json_decision(fields: Mapping[str, Any]) -> Decision:
     allow = fields.get("allow")
     if not isinstance(allow, bool):
         raise ValidationFailed("Must be a valid boolean.", attr="allow")
+    if allow and "scope" not in fields:
+        raise ValidationFailed("This field is required.", attr="scope", code="required")
     return Decision(
         allow=allow,
         scopes=known(_text(fields, "scope", "").split()),

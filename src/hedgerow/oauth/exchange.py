@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec import UNSET
+
 from hedgerow.oauth.clients import Client
-from hedgerow.oauth.errors import Refused
-from hedgerow.oauth.grants import Issued
+from hedgerow.oauth.errors import Refused, SentBack
+from hedgerow.oauth.grants import Issued, Presented, Resource
 from hedgerow.oauth.pkce import is_verifier
 from hedgerow.oauth.provider import OAuthProvider
+from hedgerow.oauth.resources import audience
 
 GRANT_TYPES = ("authorization_code", "refresh_token")
 
@@ -26,7 +29,8 @@ async def exchange(
         raise Refused("unauthorized_client", f"This application may not use {grant_type}.")
     if grant_type == "refresh_token":
         secret = _required(parameters, "refresh_token")
-        issued = await provider.grants.refresh(client, secret, scope=parameters.get("scope"))
+        resource = _resource(provider, parameters)
+        issued = await provider.grants.refresh(client, secret, scope=parameters.get("scope"), resource=resource)
     else:
         issued = await _redeem(provider, client, parameters)
     return await _answer(provider, client, issued)
@@ -36,7 +40,18 @@ async def _redeem(provider: OAuthProvider, client: Client, parameters: Mapping[s
     code, verifier = _required(parameters, "code"), _required(parameters, "code_verifier")
     if not is_verifier(verifier):
         raise Refused("invalid_request", "code_verifier must be 43 to 128 letters, digits or -._~ .")
-    return await provider.grants.redeem(client, code, redirect_uri=parameters.get("redirect_uri"), verifier=verifier)
+    resource = _resource(provider, parameters)
+    return await provider.grants.redeem(client, Presented(code, parameters.get("redirect_uri"), verifier, resource))
+
+
+def _resource(provider: OAuthProvider, parameters: Mapping[str, str]) -> Resource:
+    """The resource that the request names (RFC 8707 §2.2); UNSET if it names none. Raises `Refused`."""
+    if "resource" not in parameters:
+        return UNSET
+    try:
+        return audience(parameters["resource"], provider.issuer)
+    except SentBack as error:
+        raise Refused(error.error, error.description) from None
 
 
 async def _answer(provider: OAuthProvider, client: Client, issued: Issued) -> dict[str, Any]:

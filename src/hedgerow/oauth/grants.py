@@ -13,6 +13,7 @@ from typing import Final
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET, UnsetType
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -43,6 +44,9 @@ ACCESS_TOKENS_MAX: Final = 50
 EXPIRED_KEPT: Final = timedelta(days=30)
 """How long an expired token is still told from one that never was."""
 
+Resource = str | None | UnsetType
+"""The path of the one resource that is asked for; None is the API; UNSET is whatever was granted."""
+
 
 class Consent(msgspec.Struct, frozen=True):
     """What a user lets an application do."""
@@ -57,6 +61,15 @@ class Consent(msgspec.Struct, frozen=True):
     redirect_uri_said: bool
     code_challenge: str
     nonce: str | None
+
+
+class Presented(msgspec.Struct, frozen=True):
+    """A code, and what must come with it."""
+
+    code: str
+    redirect_uri: str | None
+    verifier: str
+    resource: Resource = UNSET
 
 
 class Issued(msgspec.Struct, frozen=True):
@@ -126,18 +139,18 @@ class Grants:
             )
         return secret
 
-    async def redeem(self, client: Client, code: str, *, redirect_uri: str | None, verifier: str) -> Issued:
+    async def redeem(self, client: Client, code: Presented) -> Issued:
         """Tokens for a code, once. Raises `Refused`, `MetadataUnavailable`."""
         async with self._metadata.write() as session:  # a refusal is returned, so that what it takes back is stored
-            outcome = await self._redeem(session, client, code, redirect_uri, verifier)
+            outcome = await self._redeem(session, client, code)
         return self._told(outcome)
 
-    async def refresh(self, client: Client, secret: str, *, scope: str | None) -> Issued:
+    async def refresh(self, client: Client, secret: str, *, scope: str | None, resource: Resource = UNSET) -> Issued:
         """New tokens for a refresh token, of the same scopes or fewer. Raises `Refused`, `MetadataUnavailable`."""
         if not secret.startswith(REFRESH):
             raise _invalid("The refresh token is not valid.")
         async with self._metadata.write() as session:
-            outcome = await self._refresh(session, client, secret, scope)
+            outcome = await self._refresh(session, client, secret, scope=scope, resource=resource)
         return self._told(outcome)
 
     async def revoke(self, client: Client, secret: str) -> None:
@@ -190,11 +203,9 @@ class Grants:
             raise outcome
         return outcome
 
-    async def _redeem(
-        self, session: AsyncSession, client: Client, code: str, redirect_uri: str | None, verifier: str
-    ) -> Issued | Refused:
+    async def _redeem(self, session: AsyncSession, client: Client, shown: Presented) -> Issued | Refused:
         now = self._clock.now()
-        row = await session.scalar(select(OAuthCode).where(OAuthCode.digest == digest(code)).with_for_update())
+        row = await session.scalar(select(OAuthCode).where(OAuthCode.digest == digest(shown.code)).with_for_update())
         grant = row and await session.get(OAuthGrant, row.grant_id)
         if row is None or grant is None or grant.application_id != client.id:
             return _invalid("The code is not valid.")
@@ -203,10 +214,12 @@ class Grants:
             return _invalid("The code was used before: everything that was issued for it is taken back.")
         if row.expires_at <= now:
             return _invalid("The code has expired.")
-        if redirect_uri != row.redirect_uri and (redirect_uri is not None or row.redirect_uri_said):
+        if shown.redirect_uri != row.redirect_uri and (shown.redirect_uri is not None or row.redirect_uri_said):
             return _invalid("The redirect_uri is not the one that the code was issued for.")
-        if not pkce.proves(verifier, row.code_challenge):
+        if not pkce.proves(shown.verifier, row.code_challenge):
             return _invalid("The code_verifier does not fit the code_challenge.")
+        if shown.resource not in {UNSET, grant.resource}:
+            return _other_resource()
         user = await signed_user(session, grant.user_id)
         if user is None:
             return _invalid("The user is not here any more.")
@@ -220,7 +233,9 @@ class Grants:
             grant, user, access=access, refresh=refresh, expires_at=expires_at, scopes=grant.scopes, nonce=row.nonce
         )
 
-    async def _refresh(self, session: AsyncSession, client: Client, secret: str, scope: str | None) -> Issued | Refused:
+    async def _refresh(
+        self, session: AsyncSession, client: Client, secret: str, *, scope: str | None, resource: Resource
+    ) -> Issued | Refused:
         now = self._clock.now()
         row = await session.scalar(
             select(OAuthRefreshToken).where(OAuthRefreshToken.digest == digest(secret)).with_for_update()
@@ -235,6 +250,8 @@ class Grants:
             return await self._again(session, row, grant, user, secret=secret, now=now)
         if row.expires_at <= now:
             return _invalid("The refresh token has expired.")
+        if resource not in {UNSET, grant.resource}:
+            return _other_resource()
         scopes = grant.scopes if scope is None else narrowed(scope, grant.scopes)
         if scopes is None:
             return Refused("invalid_scope", "A refresh cannot ask for more than was granted.")
@@ -351,3 +368,7 @@ def _issued(
 
 def _invalid(description: str) -> Refused:
     return Refused("invalid_grant", description)
+
+
+def _other_resource() -> Refused:
+    return Refused("invalid_target", "The resource is not the one that was granted.")

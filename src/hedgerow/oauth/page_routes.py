@@ -70,10 +70,10 @@ async def authorize(request: ApiRequest, oauth: NamedDependency[OAuthProvider]) 
         return _found(sign_in_address(parameters))
     try:
         asked = oauth.desk.request(parameters, destination.client)
-        if "none" in asked.prompt:
-            raise CONSENT_REQUIRED
     except SentBack as error:
         return _found(destination.failure(error))
+    if "none" in asked.prompt:
+        return _found(destination.failure(CONSENT_REQUIRED))
     if "login" in asked.prompt:
         return refusal("login_required", "The user has to sign in again.", status=401, headers=NOT_STORED)
     return consent_page(

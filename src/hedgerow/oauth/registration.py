@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any, Final, cast
 
 from hedgerow.core import ids
@@ -18,8 +17,6 @@ GRANT_TYPES: Final = ["authorization_code", "refresh_token"]
 SECRET_METHODS: Final = frozenset({"client_secret_post", "client_secret_basic"})
 DEFAULT_NAME: Final = "MCP Client"
 REDIRECT_URIS_MAX: Final = 50
-FORGOTTEN_AFTER: Final = timedelta(days=90)
-"""When nobody let it in."""
 
 
 async def register(clients: Clients, clock: Clock, description: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -37,7 +34,7 @@ async def register(clients: Clients, clock: Clock, description: Mapping[str, Any
         scopes=ceiling_of(description.get("scope")),
     )
     moment = clock.now()
-    await clients.forget_unused(moment - FORGOTTEN_AFTER)
+    await clients.forget_unused(moment)
     await clients.put(new, ids.uuid7(), moment)
     return answer_of(new, to_us(moment) // 1_000_000, secret)
 

@@ -13,6 +13,7 @@ from hedgerow.workspace.sign_in import same_site_path
 
 pytestmark = pytest.mark.stores
 
+UNSAID = object()
 UNKNOWN = {
     "error": "invalid_request",
     "error_description": "No OAuth application is registered with this client_id. "
@@ -283,6 +284,7 @@ async def test_denied_by_form(browser: Browser, app: App) -> None:
         ({"access_level": "galaxy"}, "access_level", '"galaxy" is not a valid choice.'),
         ({"access_level": 1}, "access_level", "Not a valid string."),
         ({"allow": "yes"}, "allow", "Must be a valid boolean."),
+        ({"scope": UNSAID}, "scope", "This field is required."),
         ({"access_level": "team", "scoped_teams": [True]}, "scoped_teams", "A valid integer is required."),
         ({"access_level": "team", "scoped_teams": [{}]}, "scoped_teams", "A valid integer is required."),
         (
@@ -296,7 +298,8 @@ async def test_denied_by_form(browser: Browser, app: App) -> None:
 async def test_decisions_that_cannot_be_taken(
     browser: Browser, app: App, changes: dict[str, Any], attr: str, detail: str
 ) -> None:
-    answer = await browser.decide(**decision(app, **changes))
+    fields = decision(app, **changes)
+    answer = await browser.decide(**{name: value for name, value in fields.items() if value is not UNSAID})
     assert answer.status_code == 400
     found = answer.json()
     assert (found["type"], found["attr"], found["detail"]) == ("validation_error", attr, detail)

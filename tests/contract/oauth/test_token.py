@@ -347,6 +347,16 @@ async def test_a_token_for_a_resource_of_its_own_is_refused_elsewhere(
     assert (await oauth.bearer(refreshed).get("/api/projects/")).status_code == 401
 
 
+async def test_a_token_request_cannot_turn_to_another_resource(browser: Browser, app: App) -> None:
+    code = await app.code(browser, resource=f"{ISSUER}/mcp")
+    for other in (ISSUER, f"{ISSUER}/api/projects/", "https://elsewhere.example"):
+        answer = await app.redeem(code, resource=other)
+        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_target")
+    tokens = (await app.redeem(code, resource=f"{ISSUER}/mcp")).json()
+    assert (await app.refresh(tokens["refresh_token"], resource=ISSUER)).json()["error"] == "invalid_target"
+    assert (await app.refresh(tokens["refresh_token"], resource=f"{ISSUER}/mcp/")).status_code == 200
+
+
 @pytest.mark.parametrize("path", ["", "/", "/api/", "/api/users/@me/"])
 async def test_a_token_for_the_api(oauth: OAuthWorld, browser: Browser, app: App, path: str) -> None:
     tokens = await app.tokens(browser, resource=ISSUER + path)

@@ -301,6 +301,8 @@ def test_a_table(people: LiveProject):
     send(people, an_event("dan", _set={"email": 'a "b", c', "tags": ["x", 1], "plan": None, "10": 1.0}))
     answer = ask(people, params={"format": "csv"})
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/csv; charset=utf-8")
+    assert answer.headers["content-disposition"] == 'attachment; filename="persons.csv"'
+    assert answer.headers["x-content-type-options"] == "nosniff"
     first, *rows = csv.reader(io.StringIO(answer.text))
     assert first == [
         *("id", "name", "created_at", "is_identified", "distinct_ids.0", "properties.10", "properties.age"),

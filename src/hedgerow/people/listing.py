@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 DISPLAY_NAMES: Final = ("email", "Email", "$email", "name", "Name", "username", "Username", "UserName")
 """Properties that a person is called by, where the project names none."""
 VALUES_MAX: Final = 50
+SLICE: Final = 250
+"""Persons that are read at once."""
+PAGE_BYTES: Final = 64 << 20
+"""Properties of a page, about."""
 _UUID_LIKE: Final = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f-]{50,}", re.IGNORECASE)
 
 _COLUMNS: Final = "uuid, created_at_us, properties, is_identified"
@@ -60,29 +64,45 @@ async def list_persons(
     offset: int,
     names: Sequence[str] | None,
 ) -> tuple[list[PersonOut], int]:
-    """A page of persons, newest first, and how many there are in all; of the filters, those that SQL has an index for."""
+    """A page of persons, newest first, and how many there are in all; of the filters, those that SQL has an index for.
+
+    The page ends early once its persons weigh `PAGE_BYTES`: anyone who may send events may make heavy ones.
+    """
     where = in_sql(filters)
     condition = f"team_id = :team_id AND created_at_us <= :now_us AND {where.text}"
     parameters = {"team_id": team_id, "now_us": now_us, **where.values}
+    statement = f"SELECT {_COLUMNS} FROM persons WHERE {condition} ORDER BY created_at_us DESC, uuid LIMIT :limit OFFSET :offset"
+    found: list[Any] = []
     async with metadata.connection(read_only=True) as connection:
-        found = await sql.rows(
-            connection,
-            f"SELECT {_COLUMNS} FROM persons WHERE {condition} ORDER BY created_at_us DESC, uuid LIMIT :limit OFFSET :offset",
-            {**parameters, "limit": limit, "offset": offset},
-        )
+        for start in range(0, limit, SLICE):
+            part = {**parameters, "limit": min(SLICE, limit - start), "offset": offset + start}
+            rows = await sql.rows(connection, statement, part)
+            found += rows
+            if len(rows) < part["limit"] or _weight(found) > PAGE_BYTES:
+                break
         count = (await sql.rows(connection, f"SELECT count(*) FROM persons WHERE {condition}", parameters))[0][0]
         return await _out(connection, team_id, found, names), int(count)
 
 
 async def persons_by_uuid(
     metadata: Metadata, team_id: int, uuids: Sequence[str], names: Sequence[str] | None
-) -> list[PersonOut]:
-    """These persons in this order; one that is gone by now is left out."""
+) -> tuple[list[PersonOut], int]:
+    """These persons in this order, and how many of the uuids were looked at: a page ends early where it gets heavy.
+
+    A person that is gone by now is left out.
+    """
     statement = f"SELECT {_COLUMNS} FROM persons WHERE team_id = :team_id AND uuid IN @uuids"
+    found: list[Any] = []
+    looked_at = 0
     async with metadata.connection(read_only=True) as connection:
-        found = await sql.rows(connection, statement, {"team_id": team_id, "uuids": sql.listed(uuids)})
+        for start in range(0, len(uuids), SLICE):
+            part = uuids[start : start + SLICE]
+            found += await sql.rows(connection, statement, {"team_id": team_id, "uuids": sql.listed(part)})
+            looked_at += len(part)
+            if _weight(found) > PAGE_BYTES:
+                break
         persons = {person.uuid: person for person in await _out(connection, team_id, found, names)}
-    return [persons[uuid] for uuid in uuids if uuid in persons]
+    return [persons[uuid] for uuid in uuids if uuid in persons], looked_at
 
 
 async def find_person(
@@ -122,6 +142,10 @@ async def property_values(metadata: Metadata, team_id: int, key: str, like: str)
     async with metadata.connection(read_only=True) as connection:
         found = await sql.rows(connection, _VALUES[metadata.dialect], parameters)
     return [ValueOut(name, count) for name, count in found]
+
+
+def _weight(rows: Sequence[Any]) -> int:
+    return sum(len(properties) for _, _, properties, _ in rows)
 
 
 async def _out(

@@ -49,6 +49,10 @@ PAGE_MAX: Final = 10_000
 """Persons of one page, and of a table."""
 READS = [needs("person:read", limit="clickhouse")]
 WRITES = [needs("person:write", limit="clickhouse")]
+OF_A_FILE: Final = {
+    "Content-Disposition": 'attachment; filename="persons.csv"',
+    "X-Content-Type-Options": "nosniff",  # what is in it came from anybody
+}
 NO_PATCH: Final = PersonPatch()
 NO_UPDATE: Final = PropertyUpdate()
 NO_DELETE: Final = PropertyDelete()
@@ -88,18 +92,19 @@ async def list_persons(
     if filters.need_hogql:
         asking = Asking(state["queries"], state["schema_of"], team, f"{caller.kind} {caller.grant.digest}", clock)
         uuids, count = await while_connected(request.receive, asking.page(filters, limit, page.offset))
-        full = len(uuids) == limit
-        found = await listing.persons_by_uuid(state["metadata"], team.id, uuids, names)
+        found, taken = await listing.persons_by_uuid(state["metadata"], team.id, uuids, names)
     else:
         found, count = await listing.list_persons(
             state["metadata"], team.id, filters, now_us=clock.now_us(), limit=limit, offset=page.offset, names=names
         )
-        full = len(found) == limit
+        taken = len(found)
     if as_csv:
-        return Response(await asyncio.to_thread(csv_of, found), media_type="text/csv")
+        return Response(await asyncio.to_thread(csv_of, found), media_type="text/csv", headers=OF_A_FILE)
     return PersonPage(
         count,
-        page.url_with(limit=limit, offset=page.offset + limit) if full else None,
+        page.url_with(limit=limit, offset=page.offset + taken)
+        if taken == limit or page.offset + taken < count
+        else None,
         page.url_with(limit=limit, offset=page.offset - limit) if page.offset >= limit else None,
         found,
     )

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.endpoint import endpoint
+from bench.gateway import gateway
 from bench.ingest import ingest
 from bench.queries import overrides, properties
 from bench.startup import startup
@@ -27,6 +28,7 @@ MEASUREMENTS: dict[str, Callable[[], dict[str, Any]]] = {
     "endpoint": endpoint,
     "properties": properties,
     "overrides": overrides,
+    "gateway": gateway,
 }
 BARS: tuple[tuple[str, str, str, float], ...] = (
     ("startup", "seconds_to_ready", "≤", 3),
@@ -53,6 +55,13 @@ BARS: tuple[tuple[str, str, str, float], ...] = (
     ("properties", "10M.other_times_faster", "≥", 15),
     ("properties", "10M.person_over_event", "≤", 3),
     ("overrides", "ratio", "≤", 1.5),
+    ("gateway", "added_p50_ms", "≤", 0.5),
+    ("gateway", "added_p99_ms", "≤", 3),
+    ("gateway", "half_load_p99_ms", "≤", 8),
+    ("gateway", "calls_per_second", "≥", 3_000),
+    ("gateway", "answer_1_gb_growth_mb", "≤", 20),
+    ("gateway", "request_64_mb_growth_mb", "≤", 20),
+    ("gateway", "local.added_p50_ms", "≤", 0.3),
 )
 
 

@@ -54,6 +54,7 @@ def gateway() -> dict[str, Any]:
             key = prepare(folder / "alone", port, environ)
             with server("gateway", folder / "alone", environ) as (gateway_port, process):
                 figures = compare(port, gateway_port, key, process)
+            figures["nginx"] = nginx(folder, port)
         figures["local"] = local_overhead(folder / "whole")
         return figures
     finally:
@@ -70,13 +71,15 @@ def compare(port: int, gateway_port: int, key: str, process: psutil.Process) -> 
         one.append(load(gateway_port, through, 1, calls=LATENCY_CALLS // 5))
     p50 = median(run["p50_ms"] for run in one) - median(run["p50_ms"] for run in base)
     p99 = median(run["p99_ms"] for run in one) - median(run["p99_ms"] for run in base)
-    most = load(gateway_port, through, CONNECTIONS, seconds=RATE_SECONDS)
+    most, cpu_us = cpu(process, lambda: load(gateway_port, through, CONNECTIONS, seconds=RATE_SECONDS))
     half = load(gateway_port, through, CONNECTIONS, seconds=RATE_SECONDS, rate=most["rate"] / 2)
     base_half = load(port, direct, CONNECTIONS, seconds=RATE_SECONDS, rate=most["rate"] / 2)
     return {
         "added_p50_ms": p50,
         "added_p99_ms": p99,
         "calls_per_second": most["rate"],
+        "cpu_us_per_call": cpu_us,
+        "calls_per_second_of_cpu": 1e6 / cpu_us,
         "half_load_p50_ms": half["p50_ms"] - base_half["p50_ms"],
         "half_load_p99_ms": half["p99_ms"] - base_half["p99_ms"],
         "direct_p50_ms": median(run["p50_ms"] for run in base),
@@ -84,6 +87,35 @@ def compare(port: int, gateway_port: int, key: str, process: psutil.Process) -> 
         "answer_1_gb_growth_mb": growth(process, lambda: big_answer(gateway_port, key)),
         "request_64_mb_growth_mb": growth(process, lambda: big_request(gateway_port, key)),
     }
+
+
+def nginx(folder: Path, port: int) -> dict[str, Any] | None:
+    """The same load through nginx, which checks one key and puts one credential in; None where it is not installed."""
+    binary = shutil.which("nginx")
+    if binary is None:
+        return None
+    own_port, home, key = free_port(), folder / "nginx", "hgk_bench"
+    home.mkdir()
+    text = (Path(__file__).parent / "nginx.conf").read_text(encoding="utf-8")
+    for name, value in (("FOLDER", home), ("UPSTREAM", port), ("PORT", own_port), ("KEY", key)):
+        text = text.replace(f"${name}", str(value))
+    (home / "nginx.conf").write_text(text, encoding="utf-8")
+    process = psutil.Popen(pinned(GATEWAY_CORE, [binary, "-p", str(home), "-c", str(home / "nginx.conf")]))
+    try:
+        wait_for(f"http://{HOST}:{own_port}/_ready", process)
+        through = request(own_port, "/posthog/api/x/", key)
+        one = load(own_port, through, 1, calls=LATENCY_CALLS)
+        return {"p50_ms": one["p50_ms"], "calls_per_second": load(own_port, through, CONNECTIONS, seconds=3)["rate"]}
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def cpu(process: psutil.Process, work: Any) -> tuple[dict[str, Any], float]:
+    """What a load says, and microseconds of the process's CPU for each of its calls."""
+    before = sum(process.cpu_times()[:2])
+    figures = work()
+    return figures, (sum(process.cpu_times()[:2]) - before) / figures["calls"] * 1e6
 
 
 def median(values: Any) -> float:

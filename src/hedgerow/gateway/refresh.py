@@ -94,6 +94,10 @@ class Refresher:
             task.add_done_callback(lambda done: self._ended(connection.id, done))
         return task
 
+    def runs(self, connection_id: UUID) -> bool:
+        """Whether this process refreshes the connection now."""
+        return connection_id in self._running
+
     async def close(self) -> None:
         """Wait for what runs: a token that was given must be stored."""
         while self._running:
@@ -108,6 +112,13 @@ class Refresher:
             )
 
     async def _refresh(self, connection_id: UUID, seen: int) -> Connection:
+        try:
+            async with asyncio.timeout(2 * self.lease_seconds):
+                return await self._hold_or_wait(connection_id, seen)
+        except TimeoutError:
+            raise CredentialUnavailable("Another process refreshes this connection, and does not end.") from None
+
+    async def _hold_or_wait(self, connection_id: UUID, seen: int) -> Connection:
         while True:
             row = await self._row(connection_id)
             if row is None or row.status != "ACTIVE":
@@ -119,9 +130,10 @@ class Refresher:
             now = self._clock.now()
             if row.refresh_failures and row.next_refresh_at is not None and now < row.next_refresh_at:
                 raise _later(row.next_refresh_at, now)
+            secrets = unseal_credential(connection_of(row), self._vault)  # who cannot read it must not take the lease
             lease = now + timedelta(seconds=self.lease_seconds)
             if await self._take_lease(row, now, lease):
-                return await self._hold(row, lease)
+                return await self._hold(row, lease, secrets)
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _row(self, connection_id: UUID) -> ConnectionRow | None:
@@ -151,10 +163,8 @@ class Refresher:
             )
         return taken.rowcount == 1
 
-    async def _hold(self, row: ConnectionRow, lease: datetime) -> Connection:
+    async def _hold(self, row: ConnectionRow, lease: datetime, secrets: Secrets) -> Connection:
         """Ask the account, under the lease."""
-        connection = connection_of(row)
-        secrets = unseal_credential(connection, self._vault)
         if not secrets.refresh_token or row.client_id is None:
             await self._lifecycle.lose(ACTOR, row.id, row.version, "refresh_rejected")
             raise ConnectionLost

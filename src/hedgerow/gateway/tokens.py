@@ -89,7 +89,7 @@ class Tokens:
                 await self._note_rejection(row)
                 return None
             now = self._clock.monotonic()
-            if now - self._forced.get(row.id, -FORCED_EVERY) < FORCED_EVERY:
+            if not self._refresher.runs(row.id) and now - self._forced.get(row.id, -FORCED_EVERY) < FORCED_EVERY:
                 return None
             if len(self._forced) > 10_000:
                 self._forced.clear()

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import httpx
 from litestar import Litestar
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from tests.gateway.fake_oauth import FakeOAuth
 from tests.gateway.fake_posthog import FakePostHog
 from tests.gateway.world import TESTER
@@ -180,6 +180,8 @@ def text_of(page: httpx.Response) -> str:
 async def a_control_world(
     metadata: Metadata, settings: Settings, clock: ManualClock, fake: FakePostHog
 ) -> AsyncGenerator[ControlWorld]:
+    async with metadata.write() as session:  # of earlier tests, sealed with keys of theirs
+        await session.execute(delete(ConnectionRow))
     access = open_access(metadata, settings, clock)
     listed = application()
     listed.state.access = access

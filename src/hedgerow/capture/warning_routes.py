@@ -60,7 +60,7 @@ async def list_warnings(
                 [(count, _day(number)) for number, count in sorted(summary.days.items())],
                 [
                     WarningOut(row.type, iso(from_us(row.last_seen_us)), msgspec.Raw(row.details.encode()), row.count)
-                    for row in await latest(session, team.id, summary.type, **chosen, limit=EXAMPLES_MAX)
+                    for row in await latest(session, team.id, kind=summary.type, **chosen, limit=EXAMPLES_MAX)
                 ],
                 summary.count,
             )

@@ -110,13 +110,22 @@ async def summaries(session: AsyncSession, team_id: int, *, since_us: int, searc
 
 
 async def latest(
-    session: AsyncSession, team_id: int, kind: str, *, since_us: int, search: str = "", limit: int
+    session: AsyncSession,
+    team_id: int,
+    *,
+    kind: str | None = None,
+    since_us: int = 0,
+    search: str = "",
+    limit: int = 100,
 ) -> list[IngestionWarningRow]:
-    """A project's warnings of one type, newest first: one for each hour and subject."""
+    """A project's warnings, of one type if that is given, newest first: one for each type, subject and hour."""
+    chosen = _chosen(session, team_id, since_us, search)
+    if kind is not None:
+        chosen.append(IngestionWarningRow.type == kind)
     statement = (
         select(IngestionWarningRow)
-        .where(*_chosen(session, team_id, since_us, search), IngestionWarningRow.type == kind)
-        .order_by(IngestionWarningRow.last_seen_us.desc(), IngestionWarningRow.subject)
+        .where(*chosen)
+        .order_by(IngestionWarningRow.last_seen_us.desc(), IngestionWarningRow.type, IngestionWarningRow.subject)
         .limit(limit)
     )
     return list(await session.scalars(statement))

@@ -1,9 +1,8 @@
 """The applications that are known here (gateway §6.5), and the gateway of this very server, which is one from the start.
 
-built-in     `hedgerow-gateway`: this server's own gateway; where its answers go follows from the settings
-registered   put in by the operator
-dynamic      registered itself (RFC 7591)
-document     its `client_id` is the URL of its description
+built-in   `hedgerow-gateway`: this server's own gateway; where its answers go follows from the settings
+dynamic    registered itself (RFC 7591)
+document   its `client_id` is the URL of its description
 """
 
 from __future__ import annotations

@@ -146,7 +146,7 @@ class OAuthApplication(Base):
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     client_id: Mapped[str] = mapped_column(String(1000), unique=True)
     kind: Mapped[str] = mapped_column(String(10))
-    """`built-in`, `registered` (by the operator), `dynamic` (it registered itself), `document` (read from its URL)."""
+    """`built-in`, `dynamic` (it registered itself), `document` (read from its URL)."""
     name: Mapped[str] = mapped_column(String(255))
     redirect_uris: Mapped[list[str]] = mapped_column(Json)
     grant_types: Mapped[list[str]] = mapped_column(Json)

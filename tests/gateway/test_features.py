@@ -157,6 +157,123 @@ async def test_a_key_that_is_none(world: World, value: str) -> None:
     assert not world.fake.received
 
 
+# The cache
+
+CACHED = {"Hedgerow-Cache": "ttl=60"}
+
+
+def counting(world: World, path: str) -> list[int]:
+    """A path of the FAKE cloud that counts; its answers say how often it was asked, or have the status it is told."""
+    told = [200, 0]
+
+    async def count(_fake: object, _request: object, _reader: object, writer: asyncio.StreamWriter) -> None:
+        told[1] += 1
+        respond(writer, told[0], b'{"asked": %d}' % told[1])
+
+    world.fake.handlers[path] = count
+    return told
+
+
+async def test_nothing_is_kept_unless_the_caller_says_so(world: World) -> None:
+    await world.connect()
+    told = counting(world, "/api/projects/1/insights/")
+    for asked in (1, 2):
+        assert (await world.get("/posthog/api/projects/1/insights/")).json() == {"asked": asked}
+    first = await world.get("/posthog/api/projects/1/insights/", headers=CACHED)
+    again = await world.get("/posthog/api/projects/1/insights/", headers=CACHED)
+    assert (first.json(), again.json(), told[1]) == ({"asked": 3}, {"asked": 3}, 3)
+    assert (first.headers["hedgerow-origin"], first.headers["hedgerow-cache"]) == ("upstream", "miss")
+    assert (again.headers["hedgerow-origin"], again.headers["hedgerow-cache"]) == ("cache", "hit")
+    assert int(again.headers["age"]) >= 0
+    known = await world.get(
+        "/posthog/api/projects/1/insights/", headers={**CACHED, "If-None-Match": again.headers["etag"]}
+    )
+    assert (known.status_code, known.content) == (304, b"")
+    await world.get("/posthog/api/projects/1/insights/?limit=1", headers=CACHED)
+    assert told[1] == 4
+
+
+async def test_a_query_is_kept_by_what_it_asks(world: World) -> None:
+    await world.connect()
+    told = counting(world, "/api/projects/1/query/")
+    headers = {**CACHED, "Content-Type": "application/json"}
+    for content in (b'{"query":{"a":1,"b":2}}', b'{ "query": {"b":2, "a":1}}'):
+        assert (await world.call("POST", QUERY, content=content, headers=headers)).json() == {"asked": 1}
+    assert (await world.call("POST", QUERY, content=b'{"query":{"a":2}}', headers=headers)).json() == {"asked": 2}
+    await world.call("POST", "/posthog/api/projects/1/insights/", headers=CACHED)
+    await world.call("POST", "/posthog/api/projects/1/insights/", headers=CACHED)
+    assert len([one for one in world.fake.received if one.path.endswith("/insights/")]) == 2, "a write is never kept"
+    assert told[1] == 2
+
+
+async def test_a_kept_answer_is_not_another_s(world: World) -> None:
+    await world.connect()
+    second = await world.connect()
+    told = counting(world, "/api/x/")
+    await world.get("/posthog/api/x/", headers=CACHED)
+    await world.get("/posthog/api/x/", headers={**CACHED, "Maton-Connection": str(second.id)})
+    await world.get("/posthog/api/x/", headers=CACHED, key=await world.new_key({"mode": "read_only"}))
+    denied = await world.get("/posthog/api/x/", headers=CACHED, key=await world.new_key({"apps": []}))
+    assert denied.status_code == 403
+    other_user = await world.new_user()
+    await world.connect(user_id=other_user)
+    await world.get("/posthog/api/x/", headers=CACHED, key=await world.new_key(user_id=other_user))
+    assert told[1] == 4
+
+
+async def test_a_write_ends_what_was_read_before_it(world: World) -> None:
+    await world.connect()
+    told = counting(world, "/api/projects/1/insights/")
+    path = "/posthog/api/projects/1/insights/"
+    await world.get(path, headers=CACHED)
+    await world.call("PATCH", path + "7/", json={"name": "x"})
+    assert (await world.get(path, headers=CACHED)).json() == {"asked": 2}
+    assert told[1] == 2
+
+
+async def test_identical_reads_at_once_are_one_call(world: World) -> None:
+    await world.connect()
+
+    async def slow(fake: FakePostHog, _request: object, _reader: object, writer: asyncio.StreamWriter) -> None:
+        await fake.gate.wait()
+        respond(writer, 200, b"{}")
+
+    world.fake.handlers["/api/slow/"] = slow
+    reads = [asyncio.create_task(world.get("/posthog/api/slow/", headers=CACHED)) for _ in range(10)]
+    await until(lambda: world.fake.received)
+    world.fake.gate.set()
+    assert {answer.status_code for answer in await asyncio.gather(*reads)} == {200}
+    assert len(world.fake.received) == 1
+
+
+async def test_stale_is_better_than_refused(guarded: World) -> None:
+    assert isinstance(guarded.clock, ManualClock)
+    await guarded.connect()
+    told = counting(guarded, "/api/x/")
+    await guarded.get("/posthog/api/x/", headers=CACHED)
+    guarded.clock.advance(61)
+    for told[0] in (429, 503):
+        answer = await guarded.get("/posthog/api/x/", headers=CACHED)
+        assert (answer.status_code, answer.json(), answer.headers["hedgerow-cache"]) == (200, {"asked": 1}, "stale")
+    guarded.clock.advance(301)
+    assert (await guarded.get("/posthog/api/x/", headers=CACHED)).status_code == 503
+
+
+@pytest.mark.parametrize("value", ["yes", "ttl=", "ttl=-1", "ttl=1000000"])
+async def test_a_cache_header_that_is_none(world: World, value: str) -> None:
+    await world.connect()
+    answer = await world.get("/posthog/api/", headers={"Hedgerow-Cache": value})
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
+
+
+async def test_a_policy_may_forbid_kept_answers(world: World) -> None:
+    await world.connect(policy={"cache_ttl_max": 0})
+    told = counting(world, "/api/x/")
+    for _ in range(2):
+        await world.get("/posthog/api/x/", headers=CACHED)
+    assert told[1] == 2
+
+
 # Dry runs
 
 

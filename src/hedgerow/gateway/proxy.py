@@ -3,7 +3,7 @@
 An ASGI layer before everything else, dispatched on the raw path: no framework has decoded, normalised or routed anything
 when it is judged here. What is not a call of an app is passed on untouched. One call goes through
 
-    headers → key → rate → path → connection → policies → body → budgets → Idempotency-Key → the account, or this server
+    headers → key → rate → path → connection → policies → body → cache → budgets → Idempotency-Key → account, or this server
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from hedgerow.gateway.answers import GatewayError, unavailable
 from hedgerow.gateway.apps import App, Apps
 from hedgerow.gateway.bodies import ClientGone, RequestBody
 from hedgerow.gateway.budgets import Budgets, Reservation, budget_headers
+from hedgerow.gateway.cache import ResponseCache, ttl_of
 from hedgerow.gateway.dry_run import answer_dry_run
 from hedgerow.gateway.forward import Cut
 from hedgerow.gateway.headers import Asked, Headers, read_headers
@@ -53,6 +54,7 @@ class GatewayApp:
         sending: Sending,
         budgets: Budgets,
         idempotency: Idempotency,
+        cache: ResponseCache,
         accounting: Accounting,
         local: LocalUpstream | None,
     ) -> None:
@@ -64,6 +66,7 @@ class GatewayApp:
         self._sending = sending
         self._budgets = budgets
         self._idempotency = idempotency
+        self._cache = cache
         self._accounting = accounting
         self._has_server = local is not None
         self._origin = settings.origin
@@ -98,7 +101,7 @@ class GatewayApp:
                 return
             await self._admission.judge(wanted)
             body = await self._admission.body(wanted, receive)
-            await self._counted(wanted, body, place, run, scope)
+            await self._remembered(wanted, body, place, run, scope)
         except GatewayError as error:
             await run.refuse(error, scope)
         except MetadataUnavailable:
@@ -112,6 +115,27 @@ class GatewayApp:
             await abort(scope, receive)
         finally:
             self._accounting.add(trace.call(self._clock.now_us()))
+
+    async def _remembered(self, wanted: Wanted, body: RequestBody, place: Place, run: _Running, scope: Scope) -> None:
+        """Answer an admitted call out of the cache where the caller wants that; else, or then, send it."""
+        call, asked, policy = wanted.call, wanted.asked, wanted.grant.policy
+        ttl = ttl_of(asked, call, (policy, call.connection.policy)) if b"hedgerow-cache" in asked.controls else 0.0
+        if ttl > 0:
+            whole = await body.read_all()
+
+            async def send_it(send: Send) -> None:
+                run.send = send
+                try:
+                    await self._counted(wanted, body, place, run, scope)
+                finally:
+                    run.send = own
+
+            own = run.send
+            await self._cache.answer(ttl, call, asked, whole, policy, send=own, trace=run.trace, run=send_it)
+            return
+        await self._counted(wanted, body, place, run, scope)
+        if not call.is_read and run.trace.status < 400:
+            self._cache.written(call)
 
     async def _counted(self, wanted: Wanted, body: RequestBody, place: Place, run: _Running, scope: Scope) -> None:
         """Send an admitted call, within its budgets."""

@@ -11,6 +11,7 @@ from hedgerow.gateway.addresses import Resolver
 from hedgerow.gateway.admission import Admission
 from hedgerow.gateway.apps import Apps
 from hedgerow.gateway.budgets import Budgets
+from hedgerow.gateway.cache import ResponseCache
 from hedgerow.gateway.connections import Connections
 from hedgerow.gateway.control import Control
 from hedgerow.gateway.credentials import Credentials
@@ -51,6 +52,7 @@ class Gateway:
         self.admission = Admission(settings, clock, self.keys, self.connections)
         self.budgets = Budgets(metadata, clock)
         self.idempotency = Idempotency(metadata, clock, self.vault)
+        self.cache = ResponseCache(clock)
         self.accounting = Accounting(
             metadata,
             clock,
@@ -105,6 +107,7 @@ class Gateway:
             ),
             budgets=self.budgets,
             idempotency=self.idempotency,
+            cache=self.cache,
             accounting=self.accounting,
             local=local,
         )

@@ -52,7 +52,7 @@ class PeopleStanding:
 
     def __init__(self, people: People) -> None:
         self._people = people
-        self._merged_until: dict[int, float] = {}
+        self._merged_until: dict[int, tuple[float, int]] = {}
         self._types = _Remembered(self._load_group_types, people.group_types_written, people.clock)
         self._overrides = _Remembered(self._load_has_overrides, people.overrides_written, people.clock)
 
@@ -71,11 +71,13 @@ class PeopleStanding:
         if self._people.is_alone:
             return await self._overrides.get(team_id)
         now = self._people.clock.monotonic()
-        if self._merged_until.get(team_id, 0.0) > now:
+        until, number = self._merged_until.get(team_id, (0.0, 0))
+        written = self._people.overrides_written[team_id]
+        if until > now and number == written:
             return True
         found = await self._load_has_overrides(team_id)
         if found:
-            self._merged_until[team_id] = now + REMEMBER_SECONDS
+            self._merged_until[team_id] = (now + REMEMBER_SECONDS, written)
         return found
 
     async def _load_group_types(self, team_id: int) -> dict[str, int]:

@@ -18,7 +18,8 @@ from tests.people.squash.merged import (
     split,
     squash,
 )
-from tests.writer.world import NOW_US, Stores, World, an_event
+from tests.stores.opened import Stores
+from tests.writer.world import NOW_US, World, an_event
 
 from hedgerow.capture.event import IncomingEvent
 from hedgerow.core.clock import Clock

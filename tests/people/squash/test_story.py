@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from tests.clickhouse_http.running import stand_in
 from tests.people.squash.merged import agree, delete, leftovers, overrides, persons, split, squash
 from tests.stores.databases import database_url
-from tests.writer.world import NOW_US, Stores, World, an_event
+from tests.stores.opened import Stores
+from tests.writer.world import NOW_US, World, an_event
 
 from hedgerow.core.clock import Clock
 from hedgerow.core.storage.events import EventStore

@@ -141,7 +141,8 @@ class Hedgerow:
         settings, clock = self.settings, self.clock
         self.access = open_access(self.metadata, settings, clock)
         self._later(self.access.close)
-        self.oauth = OAuthProvider(self.access, client_addresses(settings))
+        address_of = client_addresses(settings)
+        self.oauth = OAuthProvider(self.access, address_of)
         self._later(self.oauth.close)
         await self.oauth.start()
         writes = LocalWrites()
@@ -180,7 +181,8 @@ class Hedgerow:
         await capture.start()
         self._later(capture.stop)
         calls.capture = capture
-        self.app = protected(self.gateway.layer(capture, OwnApplication(capture, settings.origin)), settings)
+        own = OwnApplication(capture, settings.origin)
+        self.app = protected(self.gateway.layer(capture, own, address_of=address_of), settings)
 
     def _rest(self) -> Any:
         layer = http_layer(self.access)

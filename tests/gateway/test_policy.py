@@ -386,6 +386,16 @@ async def test_a_limited_key_s_body_is_judged_and_goes_on_unchanged(world: World
     assert (large.status_code, large.json()["code"], len(world.fake.received)) == (413, "body_too_large", 1)
 
 
+async def test_a_key_may_be_for_some_addresses_alone(world: World) -> None:
+    await world.connect()
+    for networks, status in ((["127.0.0.0/8"], 200), (["10.0.0.0/8"], 403)):
+        answer = await world.get(
+            "/posthog/api/", key=await world.new_key({"ip_allow": networks}), headers={"X-Forwarded-For": "10.0.0.1"}
+        )
+        assert answer.status_code == status
+        assert status == 200 or answer.headers["hedgerow-policy"] == "ip"
+
+
 async def test_a_key_has_a_rate(world: World) -> None:
     await world.connect()
     key = await world.new_key({"rate": {"per_second": 0.01, "burst": 2}})

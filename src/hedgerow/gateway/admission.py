@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -26,6 +27,15 @@ from hedgerow.settings import Settings
 CREDENTIAL_NAMES: Final = (b"personal_api_key", b"secret_api_token", b"access_token")
 
 
+AddressOf = Callable[[Scope], str | None]
+
+
+def peer_of(scope: Scope) -> str | None:
+    """The address that the connection comes from."""
+    client = scope.get("client")
+    return client[0] if client else None
+
+
 class Wanted(msgspec.Struct, frozen=True):
     """A call that is understood, by a key that is known, over a connection that exists; not judged yet."""
 
@@ -46,6 +56,8 @@ class Admission:
         rate = settings.gateway_rate_per_second
         self._rates = Rates(clock, Rate(rate, max(1, settings.gateway_rate_burst)) if rate > 0 else None)
         self._guard = Guard(settings, clock) if settings.gateway_guard == "posthog" else None
+        self.address_of: AddressOf = peer_of
+        """Whose address counts; behind a proxy that is trusted `server` gives the one that knows."""
 
     async def understand(self, trace: Trace, asked: Asked, rest: bytes, scope: Scope, *, is_native: bool) -> Wanted:
         """What the call wants. `rest` is the path behind the app's name.
@@ -63,14 +75,13 @@ class Admission:
         choose = self._connections.choose_local if is_native else self._connections.choose
         named = named_connection(asked.connections)
         connection = trace.connection = await choose(trace.app, grant.user_id, named, grant.pinned_connection_id)
-        client = scope.get("client")
         call = Call(
             app=trace.app,
             method=trace.method,
             path=path,
             query=trace.query,
             connection=connection,
-            address=client[0] if client else None,
+            address=self.address_of(scope),
             now=self._clock.now(),
             is_public=matches(trace.app.public_paths, path.plain),
         )

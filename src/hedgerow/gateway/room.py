@@ -8,7 +8,7 @@ from hedgerow.core.clock import Clock
 from hedgerow.core.storage.metadata import Metadata
 from hedgerow.gateway.accounting import Accounting, EventSink
 from hedgerow.gateway.addresses import Resolver
-from hedgerow.gateway.admission import Admission
+from hedgerow.gateway.admission import AddressOf, Admission, peer_of
 from hedgerow.gateway.apps import Apps
 from hedgerow.gateway.budgets import Budgets
 from hedgerow.gateway.cache import ResponseCache
@@ -87,8 +87,9 @@ class Gateway:
         await room.control.start()
         return room
 
-    def layer(self, inner: Any, local: LocalUpstream | None = None) -> GatewayApp:
-        """The data plane before `inner`; without `local` the gateway runs alone."""
+    def layer(self, inner: Any, local: LocalUpstream | None = None, *, address_of: AddressOf = peer_of) -> GatewayApp:
+        """The data plane before `inner`; without `local` the gateway runs alone. `address_of` tells who calls."""
+        self.admission.address_of = address_of
         self.connections.has_server = local is not None
         self.control.serve(local)
         return GatewayApp(

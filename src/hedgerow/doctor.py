@@ -1,7 +1,7 @@
 """`hedgerow doctor`: do the two stores agree, and is every event there once?
 
 SQL is the truth. For persons, distinct ids, overrides and groups the newest version in ClickHouse must equal SQL's row;
-the outbox must be empty; a plain `count()` must find no uuid twice; every version of properties that events point at
+the outbox must be empty and no job given up; a plain `count()` must find no uuid twice; every version of properties that events point at
 must exist.
 """
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from hedgerow.capture.journal import REFUSED_SUFFIX, waiting_rows
+from hedgerow.core.jobs.store import JobStore
 from hedgerow.core.storage.events import EventStore
 from hedgerow.core.storage.metadata import Metadata
 from hedgerow.people import sql
@@ -72,6 +73,8 @@ class Report(msgspec.Struct, frozen=True):
     """Table → rows in SQL."""
     differences: dict[str, list[str]]
     """Kind of difference → one line for each."""
+    waiting: list[str]
+    """What is still to be done, and no fault: overrides, jobs."""
 
     @property
     def healthy(self) -> bool:
@@ -80,7 +83,7 @@ class Report(msgspec.Struct, frozen=True):
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""
-        return {"healthy": self.healthy, "rows": self.rows, "differences": self.differences}
+        return {"healthy": self.healthy, "rows": self.rows, "differences": self.differences, "waiting": self.waiting}
 
     def as_text(self) -> str:
         """For people."""
@@ -88,6 +91,7 @@ class Report(msgspec.Struct, frozen=True):
         for kind, found in self.differences.items():
             if found:
                 lines += ["", f"{kind}: {len(found)}", *(f"  {line}" for line in found[:SHOWN_MAX])]
+        lines += ["", *self.waiting] if self.waiting else []
         lines += ["", "The stores agree." if self.healthy else "The stores do not agree."]
         return "\n".join(lines)
 
@@ -134,7 +138,22 @@ async def compare(metadata: Metadata, events: EventStore) -> Report:
         f"row {number} for {table} " + (f"was refused: {refusal}" if refusal else "waits: start the server once")
         for number, table, refusal in waiting
     ]
-    return Report(rows, differences)
+    waiting = (
+        [f"{rows['person_overrides']:,} overrides wait to be written into events"] if rows["person_overrides"] else []
+    )
+    jobs = await JobStore(metadata).unfinished()
+    differences["jobs"] = [
+        f"{job.kind}, number {job.id}, was given up after {job.attempts} attempts: {job.error}"
+        for job in jobs
+        if job.state == "failed"
+    ]
+    waiting += [
+        f"job {job.kind}, number {job.id}: {job.state}, {job.progress:.0%} done"
+        + (f", {job.error}" if job.error else "")
+        for job in jobs
+        if job.state != "failed"
+    ]
+    return Report(rows, differences, waiting)
 
 
 def _digested(table: str, row: Any) -> tuple[Any, ...]:

@@ -360,3 +360,28 @@ async def test_nothing_to_do_is_done_at_once(world: World):
     await Squash(world.people, stores_events(world), Settlement(world.people, world.writer)).run({}, tell)
     assert told == []
     await no_progress(0)
+
+
+async def test_the_doctor_counts_what_waits_and_names_what_was_given_up(world: World):
+    await squash(world)
+    assert (await compare(world.stores.metadata, world.stores.events)).waiting == []
+    await world.sends(an_event("anon"), an_event("ada"))
+    await world.sends(signs_in("anon", "ada"))
+    jobs = Jobs(world.stores.metadata, Clock(), is_alone=True)
+    waits = await jobs.add("somebody's", None)
+    await world.writer.settled()
+    await world.people.outbox.sweep()
+    report = await compare(world.stores.metadata, world.stores.events)
+    assert report.healthy, report.as_text()
+    assert report.waiting == [
+        "1 overrides wait to be written into events",
+        f"job somebody's, number {waits}: waiting, 0% done",
+    ]
+    async with world.stores.metadata.connection() as connection:
+        said = {"id": waits, "error": "ValueError: no"}
+        await sql.execute(connection, "UPDATE jobs SET state = 'failed', error = :error WHERE id = :id", said)
+    report = await compare(world.stores.metadata, world.stores.events)
+    assert not report.healthy
+    assert report.differences["jobs"] == [f"somebody's, number {waits}, was given up after 0 attempts: ValueError: no"]
+    async with world.stores.metadata.connection() as connection:
+        await sql.execute(connection, "DELETE FROM jobs WHERE id = :id", {"id": waits})

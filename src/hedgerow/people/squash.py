@@ -3,7 +3,8 @@
     1. the cut     C, the newest commit. Every event that was identified before it is waited for, so that none lands
                    later with a person that an override up to C corrects; overrides written after C are left alone.
     2. the table   `squashing_…`, ENGINE = Join: the overrides up to C, by project and hash of the distinct id.
-    3. the rewrite one mutation a month of events; only `person_id` is written anew, and only in parts with such events.
+    3. the rewrite a mutation, or one a month where there are many events; only `person_id` is written anew, and only in
+                   parts with such events.
     4. the end     overrides up to C are deleted, in ClickHouse, then in SQL, whose answer decides whether queries join.
 
 Until step 4 queries join and get the same answer, from events that are rewritten or not; so every moment is right. A kill
@@ -32,6 +33,9 @@ KIND: Final = "squash_overrides"
 PREFIX: Final = "squashing_"
 OVERRIDES_AT_ONCE: Final = 1_000_000
 """In one Join table, which weighs about 125 bytes for each; more are squashed in several rounds."""
+EVENTS_AT_ONCE: Final = 20_000_000
+"""Stored events up to which one mutation goes over all; beyond, month by month, which costs 1.4 times the CPU and gives
+merges and the writer their turn in between."""
 SQL_ROWS_AT_ONCE: Final = 2_000
 """Deleted in one SQL transaction: about 10 ms in which no group can be committed."""
 LOOK_SECONDS: Final = (0.02, 0.05, 0.1, 0.2, 0.5)
@@ -54,16 +58,16 @@ INSERT INTO {name} SELECT team_id, cityHash64(distinct_id), person_id FROM perso
 WHERE NOT is_deleted AND version <= {cut} AND cityHash64(distinct_id) % {rounds} = {round}
 """
 _MONTHS: Final = """
-SELECT DISTINCT partition_id FROM system.parts
-WHERE database = currentDatabase() AND table = 'events' AND active ORDER BY partition_id
+SELECT partition_id, sum(rows) FROM system.parts
+WHERE database = currentDatabase() AND table = 'events' AND active GROUP BY partition_id ORDER BY partition_id
 """
 _REWRITE: Final = """
 ALTER TABLE events UPDATE person_id = joinGet('{database}.{name}', 'person_id', team_id, distinct_id_hash)
-IN PARTITION ID '{month}' WHERE (team_id, distinct_id_hash) IN (SELECT team_id, k FROM {name})
+{part} WHERE (team_id, distinct_id_hash) IN (SELECT team_id, k FROM {name})
 """
 _MUTATION: Final = """
 SELECT is_done, latest_fail_reason FROM system.mutations WHERE database = currentDatabase() AND table = 'events'
-AND position(command, {name:String}) > 0 AND position(command, {month:String}) > 0
+AND position(command, {name:String}) > 0 AND position(command, {part:String}) > 0
 """
 _DROP: Final = "DROP TABLE IF EXISTS {name} SYNC"
 _FORGET: Final = "ALTER TABLE person_overrides DELETE WHERE version <= {cut}"
@@ -128,18 +132,21 @@ class Squash:
         await self._events.command(_TABLE.format(name=name))
         await self._events.command(_FILL.format(name=name, cut=cut, rounds=rounds, round=number))
         database = (await self._events.rows("SELECT currentDatabase()"))[0][0]
-        months = [row[0] for row in await self._events.rows(_MONTHS)]
-        for done, month in enumerate(months):
-            await progress(0.9 * (number + done / len(months)) / rounds)
-            statement = _REWRITE.format(database=database, name=name, month=month)
+        months = await self._events.rows(_MONTHS)
+        parts = [f"IN PARTITION ID '{month}'" for month, _ in months]
+        if sum(events for _, events in months) <= EVENTS_AT_ONCE:
+            parts = [""]
+        for done, part in enumerate(parts):
+            await progress(0.9 * (number + done / len(parts)) / rounds)
+            statement = _REWRITE.format(database=database, name=name, part=part)
             await self._events.command(statement, settings={"mutations_sync": 0})
-            await self._rewritten(name, month)
+            await self._rewritten(name, part)
         await self._events.command(_DROP.format(name=name))
 
-    async def _rewritten(self, name: str, month: str) -> None:
+    async def _rewritten(self, name: str, part: str) -> None:
         """Wait for a mutation. Raises `RewriteFailed`."""
         looks = 0
-        said = {"name": name, "month": f"PARTITION ID '{month}'"}
+        said = {"name": name, "part": part}
         while True:
             found = await self._events.rows(_MUTATION, said, settled=False)
             if not found:

@@ -27,6 +27,7 @@ from hedgerow.core.jobs import Jobs
 from hedgerow.core.storage.events import EventStore
 from hedgerow.doctor import compare
 from hedgerow.people import settlement, sql
+from hedgerow.people import squash as squash_module
 from hedgerow.people.settlement import Settlement
 from hedgerow.people.squash import Squash
 from hedgerow.people.standing import PeopleStanding
@@ -63,11 +64,24 @@ async def test_events_are_rewritten_and_the_join_is_dropped(world: World):
     assert await leftovers(world) == []
 
 
-async def test_events_of_all_months_are_rewritten(world: World):
+@pytest.mark.parametrize("at_once", [squash_module.EVENTS_AT_ONCE, 0], ids=["at once", "month by month"])
+async def test_events_of_all_months_are_rewritten(world: World, at_once: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(squash_module, "EVENTS_AT_ONCE", at_once)
     month_us = 31 * 86_400_000_000
     await world.sends(*(an_event("anon", at_us=NOW_US - months * month_us) for months in range(6)), an_event("ada"))
     await world.sends(signs_in("anon", "ada"))
     await squash(world)
+    assert {person for _, person in (await persons(world, joined=False)).values()} == {world.own_uuid("ada")}
+
+
+async def test_more_overrides_than_a_round_takes_are_squashed_in_several(world: World, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(squash_module, "OVERRIDES_AT_ONCE", 3)
+    monkeypatch.setattr(squash_module, "SQL_ROWS_AT_ONCE", 2)
+    await world.sends(*(an_event(f"anon {number}") for number in range(10)), an_event("ada"))
+    await world.sends(*(signs_in(f"anon {number}", "ada") for number in range(10)))
+    assert await overrides(world) == (10, 10)
+    await squash(world)
+    assert await overrides(world) == (0, 0)
     assert {person for _, person in (await persons(world, joined=False)).values()} == {world.own_uuid("ada")}
 
 

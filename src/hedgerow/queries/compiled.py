@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Hashable
+from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
-from hedgerow.hogql import CompiledQuery, ProjectSchema
+from hedgerow.core.telemetry import log
+from hedgerow.hogql import CompiledQuery, ProjectSchema, QueryError
+from hedgerow.queries.apart import Apart, CompilerDied
+from hedgerow.queries.gate import Gate
 from hedgerow.queries.rows import wrapped
 
 ENTRIES_MAX: Final = 2_000
@@ -18,29 +19,12 @@ TEXT_CHARACTERS_MAX: Final = 16 << 20
 """Of all texts that are kept, together."""
 MANY_CELLS: Final = 500
 LONG_BYTES: Final = 3_000
-"""So much is compiled in a thread: it may take longer than the event loop may stand still."""
+"""So much is compiled in the process beside this one, or in a thread until that has started: the event loop must not
+stand still for so long."""
+VERY_LONG_BYTES: Final = 30_000
+"""So much waits for that process."""
 
 T = TypeVar("T")
-
-
-_long_compilations = 0
-
-
-@contextmanager
-def _no_garbage_collection() -> Generator[None]:
-    """Leave the collector off while a large tree grows: it would walk all of it, again and again, 100 ms each time.
-
-    Trees have no cycles: they go when nobody holds them.
-    """
-    global _long_compilations  # noqa: PLW0603 — the collector is one for the process too
-    _long_compilations += 1
-    gc.disable()
-    try:
-        yield
-    finally:
-        _long_compilations -= 1
-        if not _long_compilations:
-            gc.enable()
 
 
 class AskedSchema:
@@ -127,11 +111,13 @@ class Compiled:
 class Compiler:
     """Compiles, and remembers what it compiled."""
 
-    def __init__(self) -> None:
-        """Nothing is remembered yet."""
+    def __init__(self, line: Gate) -> None:
+        """Nothing is remembered yet. Askers of long texts stand in `line`."""
+        self._line = line
+        self._apart = Apart()
         self._kept: OrderedDict[Hashable, Compiled] = OrderedDict()
         self._characters = 0
-        self._thread = ThreadPoolExecutor(2, thread_name_prefix="compile")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="compile")
 
     async def compile(
         self,
@@ -139,11 +125,13 @@ class Compiler:
         key: Hashable | None,
         schema: ProjectSchema,
         work: Callable[[ProjectSchema], CompiledQuery],
+        *,
         size: int,
+        asker: str,
     ) -> Compiled:
         """What `work` makes of `text`; remembered under `key` unless that is None. Raises what `work` raises.
 
-        `size` is how many bytes of text and values there are: many are compiled in a thread.
+        `size` is how many bytes of text and values there are. Where there are many, `work` must go into a pickle.
         """
         if key is not None and (found := self._kept.get(key)) is not None and still_holds(found.answers, schema):
             self._kept.move_to_end(key)
@@ -152,8 +140,8 @@ class Compiler:
         if size < LONG_BYTES:
             query = work(asked)
         else:
-            with _no_garbage_collection():
-                query = await asyncio.get_running_loop().run_in_executor(self._thread, work, asked)
+            async with self._line.place(asker):
+                query = await self._compile_aside(asked, work, size)
         compiled = Compiled(query, asked.answers, len(text) + len(query.sql) + len(query.hogql))
         if key is not None:
             self._keep(key, compiled)
@@ -162,6 +150,21 @@ class Compiler:
     def close(self) -> None:
         """Wait for what is being compiled."""
         self._thread.shutdown(wait=True)
+        self._apart.close()
+
+    async def _compile_aside(
+        self, schema: ProjectSchema, work: Callable[[ProjectSchema], CompiledQuery], size: int
+    ) -> CompiledQuery:
+        loop = asyncio.get_running_loop()
+        if size < VERY_LONG_BYTES and not self._apart.is_ready:
+            query = await loop.run_in_executor(self._thread, work, schema)
+            self._thread.submit(self._apart.start)
+            return query
+        try:
+            return await loop.run_in_executor(self._thread, self._apart.compile, work, schema)
+        except CompilerDied as error:
+            log("queries").error("compiler_died", error=str(error), size=size)
+            raise QueryError("This query is too complex to compile.") from None
 
     def _keep(self, key: Hashable, compiled: Compiled) -> None:
         old = self._kept.pop(key, None)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
+from hedgerow.core.clock import ManualClock
 from hedgerow.core.http import ApiError
 from hedgerow.core.http.wording import reworded
 from hedgerow.hogql import CompiledQuery, HogQLContext, Modifiers, ProjectSchema, compile_select, parse_select
@@ -68,6 +70,22 @@ class HogQLQueryFields(msgspec.Struct, kw_only=True, rename={"has_more": "hasMor
     offset: int | None
     timings: list[dict[str, Any]]
     modifiers: dict[str, Any]
+
+
+class _Compilation(msgspec.Struct, frozen=True):
+    """All that compiling a query needs beside the project's schema. Goes into a pickle."""
+
+    text: str
+    filler: Filler
+    modifiers: Modifiers
+    rows_max: int
+    now: datetime
+
+    def __call__(self, schema: ProjectSchema) -> CompiledQuery:
+        context = HogQLContext(
+            schema=schema, modifiers=self.modifiers, limit_top=PAGE_ROWS, max_limit=self.rows_max, page=True
+        )
+        return compile_select(self.filler.fill(parse_select(self.text), schema, ManualClock(self.now)), context)
 
 
 class HogQLQueryKind:
@@ -161,17 +179,7 @@ class HogQLQueryKind:
             raise QueryRefused("Query size exceeded.", code="query_size_exceeded", attr="query__query")
         modifiers = _modifiers(node)
         filler = Filler(node.values, node.variables, node.filters, run.team.test_account_filters)
-
-        def work(schema: ProjectSchema) -> CompiledQuery:
-            context = HogQLContext(
-                schema=schema,
-                modifiers=modifiers,
-                limit_top=PAGE_ROWS,
-                max_limit=run.settings.query_max_rows,
-                page=True,
-            )
-            return compile_select(filler.fill(parse_select(node.query), schema, run.clock), context)
-
+        work = _Compilation(node.query, filler, modifiers, run.settings.query_max_rows, run.clock.now())
         return await run.compile(node.query, self._key(node, run, modifiers), work)
 
     def _key(self, node: HogQLQuery, run: Run, modifiers: Modifiers) -> Hashable | None:

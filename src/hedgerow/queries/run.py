@@ -27,6 +27,8 @@ LARGE_BYTES: Final = 200_000
 """A larger request is taken apart in a thread."""
 LARGE_ANSWER_BYTES: Final = 500_000
 """So is a larger answer, since moments may have to be rewritten, 1 ms for each 1,000."""
+NICENESS: Final = 10
+"""What query threads of the embedded engine are lowered by, where the system lets a process raise them again."""
 WRAPPING_FAILED: Final = {"UNKNOWN_IDENTIFIER", "AMBIGUOUS_IDENTIFIER", "ILLEGAL_TYPE_OF_ARGUMENT"}
 
 
@@ -38,7 +40,9 @@ def cores_for_queries() -> int:
 
 def query_limits(settings: Settings) -> dict[str, object]:
     """ClickHouse settings that hold one query: time, memory, size of the answer, threads, nothing but reading."""
+    beside_the_writer: dict[str, object] = {"os_threads_nice_value_query": NICENESS} if settings.embedded else {}
     return {
+        **beside_the_writer,
         "readonly": 2,
         "max_execution_time": settings.query_max_seconds,
         "timeout_overflow_mode": "throw",
@@ -110,7 +114,7 @@ class Run:
         """What `work(schema)` compiles; kept under `key`. Raises `QueryRefused`."""
         started = self.clock.monotonic()
         try:
-            return await self._tools.compiler.compile(text, key, self.schema, work, self.size)
+            return await self._tools.compiler.compile(text, key, self.schema, work, size=self.size, asker=self._key)
         except HogQLError as error:
             raise from_hogql(error) from None
         finally:

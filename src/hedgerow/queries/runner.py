@@ -82,7 +82,8 @@ class Queries:
         if events.embedded:  # the writer works on the same cores
             places = max(1, cores_for_queries() // int(str(limits["max_threads"])))
             lane = LongLane(places, settings.query_waiting, settings.query_max_seconds)
-        self._tools = Tools(events, settings, clock, gate, lane, Compiler(), limits)
+        line = Gate(1, 1, settings.query_waiting, settings.query_max_seconds)
+        self._tools = Tools(events, settings, clock, gate, lane, Compiler(line), limits)
         self._jobs_max = settings.query_waiting + settings.query_concurrency
         self._jobs: set[asyncio.Task[None]] = set()
         self._tickets: dict[tuple[int, str], Ticket] = {}

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-from tests.queries.world import Asker, Stores, World
+from tests.queries.world import Asker, World
+from tests.stores.opened import Stores
 
 CALLERS: dict[str, Callable[[Asker], Awaitable[Asker]]] = {
     "personal key": lambda project: project.by_personal_key(["query:read"]),

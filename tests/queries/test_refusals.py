@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.queries.world import Asker, Stores, World
+from tests.queries.world import Asker, World
+from tests.stores.opened import Stores
 
 from hedgerow.core.storage.events import StoreError
 from hedgerow.queries.errors import from_store

@@ -13,6 +13,7 @@ from uuid import UUID, uuid5
 import httpx
 import msgspec
 from litestar import Litestar
+from tests.stores.opened import Stores
 
 from hedgerow.core import ids
 from hedgerow.core.clock import Clock
@@ -28,8 +29,6 @@ from hedgerow.core.identity.models import (
     User,
     UserSession,
 )
-from hedgerow.core.storage.events import EventStore
-from hedgerow.core.storage.metadata import Metadata
 from hedgerow.queries import LocalWrites, Queries, routes
 from hedgerow.settings import Settings
 from hedgerow.taxonomy import Schemas, Taxonomy
@@ -62,15 +61,6 @@ class SeenEvent:
     set: dict[str, Any] | None = None
     set_once: dict[str, Any] | None = None
     group_identify: None = None
-
-
-@dataclass
-class Stores:
-    """Opened once for a module."""
-
-    events: EventStore
-    metadata: Metadata
-    settings: Settings
 
 
 @dataclass

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.stores.databases import database_url
-from tests.writer.world import NOW_US, Stores, World, an_event
+from tests.stores.opened import Stores
+from tests.writer.world import NOW_US, World, an_event
 
 from hedgerow.capture.event import IncomingEvent
 from hedgerow.core.clock import Clock

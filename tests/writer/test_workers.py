@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from tests.writer.world import Stores, World, an_event
+from tests.stores.opened import Stores
+from tests.writer.world import World, an_event
 
 from hedgerow.core.clock import Clock
 from hedgerow.core.storage.events import StoreUnavailable

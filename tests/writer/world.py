@@ -12,6 +12,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
+from tests.stores.opened import Stores
 
 from hedgerow.capture.event import GroupIdentify, IncomingEvent, IngestionWarning, MergeRequest
 from hedgerow.capture.writer import Writer
@@ -132,13 +133,6 @@ class FailingMetadata:
                 raise MetadataUnavailable("the connection was lost before the commit")
         if fails:
             raise MetadataUnavailable("the connection was lost after the commit")
-
-
-@dataclass
-class Stores:
-    events: EventStore
-    metadata: Metadata
-    settings: Settings
 
 
 @dataclass

@@ -39,9 +39,12 @@ async def test_an_unknown_token_is_fine(app: App, token: str) -> None:
 
 
 async def test_another_applications_token_stays(oauth: OAuthWorld, browser: Browser, app: App) -> None:
-    tokens = await app.tokens(browser)
-    assert (await (await oauth.app()).revoke(tokens["access_token"])).status_code == 200
-    assert (await oauth.bearer(tokens["access_token"]).get("/api/projects/")).status_code == 200
+    other = await oauth.app()
+    mine, theirs = await app.tokens(browser), await other.tokens(browser)
+    for name in ("access_token", "refresh_token"):
+        assert (await other.revoke(mine[name])).status_code == 200
+    for tokens in (mine, theirs):
+        assert (await oauth.bearer(tokens["access_token"]).get("/api/projects/")).status_code == 200
 
 
 async def test_only_a_known_application_revokes(oauth: OAuthWorld, confidential: App, browser: Browser) -> None:

@@ -9,7 +9,7 @@ from litestar import Request, Router
 from litestar.di import Provide
 from litestar.types import ControllerRouterHandler
 
-from hedgerow.gateway import connect_pages, control_routes
+from hedgerow.gateway import connect_pages, control_routes, key_routes, settings_pages
 from hedgerow.gateway.asking import EXCEPTION_HANDLERS
 from hedgerow.gateway.control import Control
 
@@ -21,7 +21,12 @@ def _control(request: Request) -> Control:  # type: ignore[type-arg]
 routes: list[ControllerRouterHandler] = [
     Router(
         "/",
-        route_handlers=[*control_routes.routes, *connect_pages.routes],
+        route_handlers=[
+            *control_routes.routes,
+            *key_routes.routes,
+            *connect_pages.routes,
+            *settings_pages.routes,
+        ],
         dependencies={"control": Provide(_control, sync_to_thread=False)},
         exception_handlers=EXCEPTION_HANDLERS,
     )

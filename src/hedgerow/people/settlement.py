@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from hedgerow.people.store import People
 
 LOOK_SECONDS: Final = 0.5
+ANSWER_SECONDS: Final = 1.0
+"""Between looks for another worker's question."""
 DEAD_AFTER_SECONDS: Final = 600
 OUTBOX_LOOKS_MAX: Final = 60
 
@@ -114,7 +116,7 @@ class Settlement:
                 log("people").warning("Another worker's question waits for a store", error=str(error))
             except Exception:  # noqa: BLE001 — it shall go on with the next round
                 log("people").exception("Another worker's question could not be answered")
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(ANSWER_SECONDS)
 
     async def _answer(self) -> None:
         worker = self._in_flight.worker

@@ -23,6 +23,8 @@ AT_ONCE: Final = 2
 """Jobs that one process runs at a time."""
 LOOK_SECONDS: Final = 1.0
 """Between two looks for jobs that other workers added or that became due. What this process adds is seen at once."""
+LOOK_SECONDS_ALONE: Final = 5.0
+"""The same where nobody else adds any."""
 LEASE_SECONDS: Final = 60.0
 """A worker that has not been heard of for so long is dead, and its job another's. Clocks of workers may differ by
 a good part of it, not by more."""
@@ -48,6 +50,7 @@ class Jobs:
         self._store = JobStore(metadata)
         self._clock = clock
         self._is_alone = is_alone
+        self._look_seconds = LOOK_SECONDS_ALONE if is_alone else LOOK_SECONDS
         self._lease_us = int(lease_seconds * 1_000_000)
         self._renew_seconds = min(RENEW_SECONDS, lease_seconds / 4)
         self._kinds: dict[str, tuple[Work, int]] = {}
@@ -130,7 +133,7 @@ class Jobs:
                 await self._run(job)
                 continue
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_SECONDS):
+                async with asyncio.timeout(self._look_seconds):
                     await self._added.wait()
 
     async def _keep_house(self) -> None:

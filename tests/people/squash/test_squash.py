@@ -242,7 +242,7 @@ async def test_squashing_while_events_come_in(world: World):
 
     async def visits(number: int) -> int:
         count = 0
-        while not stopped or count < 3:
+        while count < 3 or (not stopped and count < 400):  # a query gives 10,000 rows
             anonymous, user = f"anon {number} {count}", f"user {number} {count % 3}"
             await world.sends(an_event(anonymous), an_event(user))
             await asyncio.gather(

@@ -9,7 +9,7 @@
 
 Until step 4 queries join and get the same answer, from events that are rewritten or not; so every moment is right. A kill
 anywhere is no harm: the next run ends what is left of this one and begins again, with a newer cut
-(docs/decisions/0007). An override that is written again after C, because its distinct id moved once more, has a newer
+(docs/decisions/0004). An override that is written again after C, because its distinct id moved once more, has a newer
 version and survives.
 """
 

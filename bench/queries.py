@@ -16,16 +16,15 @@ from hedgerow.settings import Settings
 
 REPEATS = 5
 PERSONS = 100_000
-OVERRIDES = 1_000_000
 TEAM = 1
 
 
-def fill(folder: Path, events: int, *, merged_share: float = 0.0) -> None:
-    """Make events, person versions and, with `merged_share`, overrides, out of ClickHouse's own generators."""
-    asyncio.run(_fill(folder, events, merged_share))
+def fill(folder: Path, events: int) -> None:
+    """Make events and person versions out of ClickHouse's own generators."""
+    asyncio.run(_fill(folder, events))
 
 
-async def _fill(folder: Path, events: int, merged_share: float) -> None:
+async def _fill(folder: Path, events: int) -> None:
     store = await EventStore.open(Settings.load({}, data_dir=folder))
     filler = ", ".join(f"'\"key_{n}\":\"value {n} ', toString(cityHash64(number, {n}) % 50), '\",'" for n in range(38))
     properties = (
@@ -45,12 +44,6 @@ async def _fill(folder: Path, events: int, merged_share: float) -> None:
     await store.command(
         f"INSERT INTO person_properties_versions (team_id, id, properties) SELECT {TEAM}, number + 1, {person} FROM numbers({PERSONS})"
     )
-    if merged_share:
-        await store.command(
-            "INSERT INTO person_overrides (team_id, distinct_id, person_id, is_deleted, version)"
-            f" SELECT {TEAM}, concat('d', toString(number)), reinterpretAsUUID(toUInt128(number % {int(PERSONS * merged_share)} + 1)), false, 1"
-            f" FROM numbers({OVERRIDES}) WHERE number >= {PERSONS} OR number % 10 < {int(merged_share * 10)}"
-        )
     await store.close()
 
 
@@ -114,20 +107,3 @@ async def _straight(folder: Path, statements: dict[str, str], repeats: int = REP
         row[name] = statistics.median(times[1:])
     await store.close()
     return row
-
-
-DAU = "SELECT toDate(timestamp) AS day, count(DISTINCT person_id) FROM events GROUP BY day ORDER BY day"
-
-
-def overrides(events: int = 3_000_000) -> dict[str, float]:
-    """Daily users with 30 % of the persons merged and a million overrides, against none."""
-    times: dict[str, float] = {}
-    for name, share in (("dau_without_ms", 0.0), ("dau_with_1m_overrides_ms", 0.3)):
-        with tempfile.TemporaryDirectory(prefix="hedgerow-bench-dau-") as folder:
-            with serving(Path(folder)):
-                pass
-            fill(Path(folder), events, merged_share=share)
-            with serving(Path(folder)) as server:
-                times[name] = timed(lambda server=server: server.query(DAU))
-    times["ratio"] = times["dau_with_1m_overrides_ms"] / times["dau_without_ms"]
-    return times

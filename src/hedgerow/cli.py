@@ -176,6 +176,17 @@ def keys_list(data_dir: Path | None) -> None:
         click.echo(f"{key.id}  {key.mask}  {key.label}  {' '.join(key.scopes)}")
 
 
+@keys.command("rotate")
+@data_option
+@click.option("--forget-old", is_flag=True, help="Make no new key; drop all but the first, where nothing needs them.")
+@_plainly
+def keys_rotate(data_dir: Path | None, *, forget_old: bool) -> None:
+    """Seal the credentials of connected accounts under a new master key. The server may run meanwhile."""
+    from hedgerow.commands.rotating import rotate
+
+    click.echo(_run(rotate(_settings(data_dir), forget_old=forget_old)))
+
+
 @main.command()
 @data_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

@@ -33,6 +33,7 @@ from hedgerow.gateway.policy import Rate
 from hedgerow.gateway.rates import Rates
 from hedgerow.gateway.refresh import Refresher
 from hedgerow.gateway.revocation import Revocations
+from hedgerow.gateway.rewrap import refuse_wrong_ring
 from hedgerow.gateway.sessions import Asked, Links
 from hedgerow.gateway.shown import connection_object, defaults
 from hedgerow.gateway.tokens import Tokens
@@ -142,7 +143,8 @@ class Control:
         self._rates = Rates(clock, Rate(rate, max(1, settings.gateway_rate_burst)) if rate > 0 else None)
 
     async def start(self) -> None:
-        """Begin what runs beside the requests. Raises `MetadataUnavailable`."""
+        """Begin what runs beside the requests. Raises `MetadataUnavailable`, `StartupError` for the wrong secret keys."""
+        await refuse_wrong_ring(self.metadata, self.vault)
         await self.jobs.start()
         await self.credentials.start()
 

@@ -83,8 +83,8 @@ class Gateway:
     ) -> Self:
         """Read the settings and start what runs beside the requests. Raises `StartupError`."""
         room = cls(metadata, settings, clock, sink=sink, resolver=resolver)
-        await room.accounting.start()
         await room.control.start()
+        await room.accounting.start()
         return room
 
     def layer(self, inner: Any, local: LocalUpstream | None = None, *, address_of: AddressOf = peer_of) -> GatewayApp:

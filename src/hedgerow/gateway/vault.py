@@ -53,16 +53,23 @@ class Vault:
 
     def __init__(self, ring: Sequence[str]) -> None:
         """Wrap with the first key of `ring`, unwrap with any; each is 32 bytes in base64url."""
+        self._take(ring)
+        self._unwrapped: dict[bytes, AESGCM] = {}
+        self._file: Path | None = None
+        """Where the ring was read, which another process may change."""
+
+    def _take(self, ring: Sequence[str]) -> None:
         self._ring = MultiFernet([Fernet(key) for key in ring])
         self.master_key_id = hashlib.sha256(ring[0].encode()).hexdigest()[:16]
-        self._unwrapped: dict[bytes, AESGCM] = {}
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
         """The ring of the settings, or of the data folder. Raises `StartupError` for a key that is none."""
         ring = [*settings.secret_keys] or _ring_of(settings.data_dir / KEY_FILE)
         try:
-            return cls(ring)
+            vault = cls(ring)
+            vault._file = None if settings.secret_keys else settings.data_dir / KEY_FILE
+            return vault
         except (ValueError, TypeError):
             raise StartupError(
                 "HEDGEROW_SECRET_KEYS cannot be used: each key must be 32 random bytes in base64url (44 characters)."
@@ -96,11 +103,26 @@ class Vault:
         """Unwrapping costs ten times as much as unsealing: what was unwrapped stays for the next call."""
         cipher = self._unwrapped.get(wrapped)
         if cipher is None:
-            cipher = AESGCM(self._ring.decrypt(wrapped))
+            try:
+                cipher = AESGCM(self._ring.decrypt(wrapped))
+            except InvalidToken:
+                if not self._read_again():
+                    raise
+                cipher = AESGCM(self._ring.decrypt(wrapped))
             if len(self._unwrapped) >= UNWRAPPED_MAX:
                 self._unwrapped.pop(next(iter(self._unwrapped)))
             self._unwrapped[wrapped] = cipher
         return cipher
+
+    def _read_again(self) -> bool:
+        """The ring as it stands in the file now: `hedgerow keys rotate` may have put a new key into it."""
+        if self._file is None:
+            return False
+        try:
+            self._take(_ring_of(self._file))
+        except (StartupError, ValueError):
+            return False
+        return True
 
 
 def _bound(owner: str, version: int) -> bytes:

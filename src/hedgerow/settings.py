@@ -65,6 +65,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     query_cache_bytes: int = 64 << 20
     clickhouse_memory_bytes: int = 0  # ceiling of the embedded engine; 0 is 70 % of the machine
 
+    # Background work
+    squash_after_seconds: float = 300.0  # merges are written into the events at the latest this long after the first
+    squash_at_overrides: int = 10_000  # or as soon as so many distinct ids have moved; until then queries join them
+
     # Requests
     rate_limit_profile: Literal["local", "posthog"] = "local"
     rate_limit_burst_per_minute: int = 480
@@ -86,6 +90,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     # Gateway
     gateway_hosts: tuple[str, ...] = ()  # further origins for accounts; `;private` behind one of a private network
+    gateway_follow_hosts: tuple[str, ...] = ()  # origins, such as of exports' storage, that redirects are followed to
     gateway_apps_file: str = ""  # a TOML file that declares further apps
     gateway_host: str = ""  # a host name that serves the data plane alone; "" is every known host
     gateway_body_max_bytes: int = 64 << 20
@@ -162,7 +167,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
 
-LISTS = {"allowed_hosts", "trusted_proxies", "oauth_client_hosts", "gateway_hosts", "gateway_return_origins", "secret_keys"}
+LISTS = {
+    "allowed_hosts",
+    "trusted_proxies",
+    "oauth_client_hosts",
+    "gateway_hosts",
+    "gateway_follow_hosts",
+    "gateway_return_origins",
+    "secret_keys",
+}
 OTHER_NAMES = {"chaos_rounds", "fuzz_examples", "golden"}  # read elsewhere: tests
 
 

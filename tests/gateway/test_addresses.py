@@ -7,6 +7,7 @@ import ssl
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from tests.gateway.fake_posthog import FakePostHog
@@ -249,3 +250,29 @@ def _certificate(folder: Path) -> tuple[Path, Path]:
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return certificate, secret
+
+
+async def test_a_redirect_to_a_listed_storage_is_followed_without_credential(tmp_path: Path, fake: FakePostHog) -> None:
+    storage = FakePostHog()
+    await storage.start()
+    settings = Settings(
+        data_dir=tmp_path,
+        database_url=database_url(),
+        gateway_hosts=(f"{fake.url};private",),
+        gateway_follow_hosts=(f"{storage.url};private",),
+        gateway_rate_per_second=0,
+    )
+    async with a_world(settings, Clock(), fake) as world:
+        await world.connect()
+        to = quote(f"{storage.url}/bucket/export.csv?X-Signature=a%2Fb")
+        answer = await world.get(f"/posthog/redirect?to={to}", headers={"X-Mine": "1", "Range": "bytes=0-"})
+        assert (answer.status_code, answer.headers["hedgerow-origin"]) == (200, "upstream")
+        assert storage.last.target == "/bucket/export.csv?X-Signature=a%2Fb"
+        assert storage.last.header("range") == "bytes=0-"
+        assert not {"authorization", "x-mine", "x-request-id"} & {name.lower() for name, _ in storage.last.headers}
+        twice = quote(f"{storage.url}/redirect?to=" + quote(f"{storage.url}/redirect?to=" + quote(f"{storage.url}/x")))
+        assert (await world.get(f"/posthog/redirect?to={twice}")).status_code == 502, "two hops, no more"
+        written = await world.call("POST", f"/posthog/redirect?to={to}")
+        assert (written.status_code, written.json()["code"]) == (502, "redirect_blocked")
+        assert (await world.get(f"/posthog/redirect?to={quote('http://127.0.0.1:1/x')}")).status_code == 502
+    await storage.stop()

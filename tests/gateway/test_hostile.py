@@ -271,6 +271,14 @@ async def test_row_52_a_head_has_an_end(world: World, lines: list[str], target: 
     assert world.untouched()
 
 
+async def test_row_53_a_body_that_does_not_come_is_not_waited_for(world: World) -> None:
+    opened = world.fake.connections
+    answer = await world.ask("/posthog/api/", "Content-Length: 100", method="POST")
+    assert (answer.status, answer.json()["code"]) == (408, "body_timeout")
+    assert world.fake.connections == opened
+    assert world.untouched()
+
+
 async def test_row_54_a_request_in_the_body_of_another_is_a_body(world: World) -> None:
     inside = "GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
     answer = await world.ask("/posthog/api/", f"Content-Length: {len(inside)}", body=inside)

@@ -157,16 +157,20 @@ POSTHOG = App(
 class Apps:
     """Every app of this gateway, and the hosts that may be reached."""
 
-    def __init__(self, apps: tuple[App, ...], own_hosts: tuple[HostChoice, ...] = ()) -> None:
-        """`own_hosts` are the ones of the settings; every app may have accounts there."""
+    def __init__(
+        self, apps: tuple[App, ...], own_hosts: tuple[HostChoice, ...] = (), followed: tuple[HostChoice, ...] = ()
+    ) -> None:
+        """`own_hosts` are the ones of the settings; every app may have accounts there. Redirects to `followed` are followed."""
+        self.followed = followed
         self._apps = {app.name: app for app in apps}
         self.own_hosts = own_hosts
 
     @classmethod
     def load(cls, settings: Settings) -> Self:
         """The built-in apps, those of the file, and the hosts of the settings. Raises `StartupError`."""
-        own_hosts = tuple(_own_host(text) for text in settings.gateway_hosts)
-        return cls((POSTHOG, *_declared(settings.gateway_apps_file)), own_hosts)
+        own_hosts = tuple(_own_host(text, "HEDGEROW_GATEWAY_HOSTS") for text in settings.gateway_hosts)
+        followed = tuple(_own_host(text, "HEDGEROW_GATEWAY_FOLLOW_HOSTS") for text in settings.gateway_follow_hosts)
+        return cls((POSTHOG, *_declared(settings.gateway_apps_file)), own_hosts, followed)
 
     def get(self, name: str) -> App | None:
         """The app of that name."""
@@ -206,13 +210,11 @@ def plain_origin(text: str) -> str | None:
     return f"{parts.scheme}://{name}{'' if port in {None, default} else f':{port}'}{parts.path.rstrip('/')}"
 
 
-def _own_host(text: str) -> HostChoice:
+def _own_host(text: str, setting: str) -> HostChoice:
     address, _, flag = text.partition(";")
     origin = plain_origin(address.strip())
     if origin is None or flag.strip() not in {"", "private"}:
-        raise StartupError(
-            f"HEDGEROW_GATEWAY_HOSTS cannot be used: {text!r} is no origin such as https://ph.example.com."
-        )
+        raise StartupError(f"{setting} cannot be used: {text!r} is no origin such as https://ph.example.com.")
     host = urlsplit(origin).netloc
     return HostChoice(name=host, title=host, origin=origin, is_private=flag.strip() == "private")
 

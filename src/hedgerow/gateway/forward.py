@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 from typing import Any, Final
-
-import msgspec
 
 from hedgerow.gateway.answering import Answering
 from hedgerow.gateway.answers import GatewayError, bad_gateway, gateway_timeout
+from hedgerow.gateway.apps import HostChoice
 from hedgerow.gateway.bodies import ClientGone, RequestBody
 from hedgerow.gateway.channel import (
     CannotConnect,
@@ -19,54 +19,28 @@ from hedgerow.gateway.channel import (
     UpstreamError,
     UpstreamSlow,
 )
-from hedgerow.gateway.connections import Connection
 from hedgerow.gateway.credentials import Credential, Credentials
-from hedgerow.gateway.headers import Headers
 from hedgerow.gateway.local import Receive
+from hedgerow.gateway.orders import Order, followed_order
 from hedgerow.gateway.trace import Trace
-from hedgerow.gateway.upstream import Target, UpstreamClient
+from hedgerow.gateway.upstream import UpstreamClient
 
 RETRIED_STATUSES: Final = frozenset({502, 503, 504})
+HOPS_MAX: Final = 2
 BACKOFF_SECONDS: Final = 0.25
-
-
-class Patience(msgspec.Struct, frozen=True):
-    """How long things may take, in seconds (gateway §2.8)."""
-
-    first_byte: float
-    idle: float
-    stream_idle: float
-    total: float
-
-
-class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """A call as it goes to the account."""
-
-    connection: Connection
-    target: Target
-    method: str
-    path: bytes
-    """With what stands before it at a self-hosted host, and the query."""
-    headers: Headers
-    length: int | None
-    """Of the body, as the caller said; None for chunks."""
-    needs_credential: bool
-    is_repeatable: bool
-    """Whether it may be sent again when nobody knows if it arrived."""
-    patience: Patience
-    retries: int
-    """How often a 502, 503 or 504 of the account may be tried again."""
-    wait: float
-    """How many seconds a 429 may be waited for."""
 
 
 class Forwarder:
     """Sends calls on. One for the process."""
 
-    def __init__(self, client: UpstreamClient, credentials: Credentials) -> None:
-        """Connections come from `client`, what they carry from `credentials`."""
+    def __init__(self, client: UpstreamClient, credentials: Credentials, followed: Mapping[str, HostChoice]) -> None:
+        """Connections come from `client`, what they carry from `credentials`.
+
+        `followed` are the origins, other than an account's own, that redirects are followed to (gateway §2.6).
+        """
         self._client = client
         self._credentials = credentials
+        self._followed = followed
 
     async def run(self, order: Order, body: RequestBody, receive: Receive, answering: Answering, trace: Trace) -> None:
         """Send, and stream the answer. Raises `GatewayError` before anything was answered, `Cut` afterwards, `ClientGone`."""
@@ -77,9 +51,15 @@ class Forwarder:
             watch.limit()
         try:
             channel = await self._answered(run, order, body, trace)
+            for _ in range(HOPS_MAX):
+                hop = followed_order(run.order, channel, self._followed)
+                if hop is None:
+                    break
+                run.order = hop
+                channel = await run.send(None)
             if not channel.is_complete:
                 watch.begin()
-            await _stream(channel, order, answering, trace)
+            await _stream(channel, run.order, answering, trace)
         except ClientGone:
             raise
         except UpstreamError as error:
@@ -125,7 +105,8 @@ class _Run:
 
     def __init__(self, client: UpstreamClient, order: Order, body: RequestBody, trace: Trace) -> None:
         self._client = client
-        self._order = order
+        self.order = order
+        """Changes where a redirect is followed."""
         self._body = body
         self._trace = trace
         self._channel: Channel | None = None
@@ -142,17 +123,17 @@ class _Run:
         for attempt in (0, 1):
             if self._over is not None:
                 raise self._over
-            channel = self._channel = await self._client.acquire(self._order.target, fresh=attempt > 0)
+            channel = self._channel = await self._client.acquire(self.order.target, fresh=attempt > 0)
             if self._over is not None:
                 raise self._over
             was_used = channel.uses > 0
             try:
                 self._trace.passed_on()
                 self._begin(channel, credential)
-                await channel.head(self._order.patience.first_byte, self.watch.begin)
+                await channel.head(self.order.patience.first_byte, self.watch.begin)
                 return channel
             except ConnectionBroke:
-                may_repeat = self._order.is_repeatable and self._body.is_replayable
+                may_repeat = self.order.is_repeatable and self._body.is_replayable
                 if attempt or not was_used or channel.has_answered or not may_repeat:
                     raise
                 self._trace.retries += 1
@@ -160,7 +141,7 @@ class _Run:
         raise AssertionError
 
     def _begin(self, channel: Channel, credential: Credential | None) -> None:
-        order, body = self._order, self._body
+        order, body = self.order, self._body
         lines = [f"{order.method} ".encode(), order.path, b" HTTP/1.1\r\nhost: ", order.target.host_header, b"\r\n"]
         for name, value in order.headers:
             lines += (name, b": ", value, b"\r\n")
@@ -183,8 +164,8 @@ class _Run:
 
     async def _send_body(self, channel: Channel) -> None:
         """The caller's body, as it comes. What goes wrong is what `head` and `read` of the channel then raise."""
-        idle = self._order.patience.idle
-        is_chunked = self._order.length is None
+        idle = self.order.patience.idle
+        is_chunked = self.order.length is None
         try:
             async for piece in self._body.pieces():
                 await channel.write(b"%x\r\n%b\r\n" % (len(piece), piece) if is_chunked else piece, idle)

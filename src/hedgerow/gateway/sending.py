@@ -12,9 +12,10 @@ from hedgerow.gateway.apps import Apps
 from hedgerow.gateway.bodies import RequestBody
 from hedgerow.gateway.connections import Connection, Connections
 from hedgerow.gateway.credentials import ConnectionLost, Credential, Credentials, CredentialUnavailable
-from hedgerow.gateway.forward import Forwarder, Order, Patience
+from hedgerow.gateway.forward import Forwarder
 from hedgerow.gateway.headers import Asked, Headers
 from hedgerow.gateway.local import LocalUpstream, Receive, Scope, local_scope
+from hedgerow.gateway.orders import Order, Patience
 from hedgerow.gateway.trace import Trace
 from hedgerow.gateway.upstream import Target, UpstreamClient
 from hedgerow.gateway.verdict import Call
@@ -40,7 +41,7 @@ class Sending:
         self._apps = apps
         self._connections = connections
         self._credentials = credentials
-        self._forwarder = Forwarder(client, credentials)
+        self._forwarder = Forwarder(client, credentials, {host.origin: host for host in apps.followed})
         self._local = local
         self._calls_max = settings.gateway_calls_per_connection
         self._patience = Patience(

@@ -12,6 +12,7 @@ from hedgerow.hogql.lowered import Native, Template
 from hedgerow.hogql.rules import date_calls, other_calls
 from hedgerow.hogql.rules.comparisons import FUNCTIONS as COMPARISONS
 from hedgerow.hogql.rules.comparisons import compare
+from hedgerow.hogql.rules.noisy_values import as_stored
 
 if TYPE_CHECKING:
     from hedgerow.hogql.resolve import Resolver
@@ -24,6 +25,7 @@ SPECIAL: dict[str, SpecialCall] = {**date_calls.SPECIAL, **other_calls.SPECIAL}
 
 def calls(node: ast.Call, resolver: Resolver) -> Any:
     """The call in ClickHouse's words. Its arguments are lowered already."""
+    node.args = [as_stored(arg) for arg in node.args]
     operator = COMPARISONS.get(node.name)
     if operator is not None:
         _plain(node)

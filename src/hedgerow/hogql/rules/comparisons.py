@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hedgerow.hogql import ast
 from hedgerow.hogql.lowered import Function, Name, Select, SelectSet, Template, constant, native, template
+from hedgerow.hogql.rules.noisy_values import as_stored
 from hedgerow.hogql.rules.timezone import align
 from hedgerow.hogql.types import BOOLEAN
 
@@ -65,7 +66,7 @@ def compare(op: str, left: Any, right: Any, resolver: Resolver) -> Any:
             return native(null_test, left, type=BOOLEAN)
         if _is_null(left):
             return native(null_test, right, type=BOOLEAN)
-    left, right = align(left, right, resolver.zone)
+    left, right = align(as_stored(left), as_stored(right), resolver.zone)
     member = _MEMBER.get(op)
     if member is not None:
         return native(member, left, right, type=BOOLEAN)

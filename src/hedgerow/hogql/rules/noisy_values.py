@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from hedgerow.hogql.lowered import Column, Name, Property, Template, template
+from hedgerow.hogql.lowered import Column, Name, Property, Template, Wrapped, bare, template
 from hedgerow.hogql.rules.definitions import cast
 from hedgerow.hogql.rules.properties import read
 from hedgerow.hogql.types import EVENT_PROPERTIES, PERSON_PROPERTIES, STRING
@@ -34,6 +34,7 @@ NOISY: Final = OF_THE_SYSTEM | {
 }
 """Keys whose change alone is not worth a version; a test compares them with the writer's."""
 
+_WHY = "noisy"
 _CHANGES = "{0}.`person_mode` = 'full' AND {0}.`event` NOT IN ('$exception', '$$heatmap', '$groupidentify')"
 _VALUE = template(f"if(isNull({{1}}) OR NOT ({_CHANGES}), {{1}}, coalesce({{2}}, {{3}}, {{1}}))")
 _NOT_A_SERVERS = template("if({0}.`properties_map`['$is_server'] = 'true', NULL, {1})")
@@ -52,12 +53,23 @@ __hq_pair.2), __hq_pair.2), {_PAIRS})"""
 _OLD = f"arrayMap(__hq_pair -> __hq_pair.2, {_PAIRS})"
 _WRITTEN = f"""concat(char(123), arrayStringConcat(arrayMap((__hq_pair, __hq_value) -> \
 concat(toJSONString(__hq_pair.1), ':', __hq_value), {_PAIRS}, {_NEW}), ','), char(125))"""
+_OR_EMPTY = template("if(empty({0}), char(123, 125), {0})")
 _TEXT = template(f"multiIf(empty({{1}}), char(123, 125), {_CHANGES} AND {_NEW} != {_OLD}, {_WRITTEN}, {{1}})")
 
 
 def with_own_values(source: TableSource, text: Any) -> Any:
-    """The text of a version with the event's own noisy values in it; nothing known is an empty object."""
-    return Template(pieces=_TEXT, args=[Name(name=source.alias), text], type=PERSON_PROPERTIES)
+    """The text of a version with the event's own noisy values in it; nothing known is an empty object.
+
+    Putting them in takes the text apart, row by row: only where it is shown. A function gets the version's (`as_stored`).
+    """
+    stored = Template(pieces=_OR_EMPTY, args=[text], type=PERSON_PROPERTIES)
+    shown = Template(pieces=_TEXT, args=[Name(name=source.alias), text], type=PERSON_PROPERTIES)
+    return Wrapped(bare=stored, full=shown, why=_WHY, type=PERSON_PROPERTIES)
+
+
+def as_stored(value: Any) -> Any:
+    """The value as a function or a comparison takes it."""
+    return bare(value, _WHY)
 
 
 def own_value(resolver: Resolver, source: TableSource, found: Any, path: list[str | int]) -> Any:

@@ -6,7 +6,7 @@ import asyncio
 from typing import Final, NoReturn
 from uuid import UUID
 
-from litestar import Response, delete, get, patch, post, put
+from litestar import Response, delete, get, post, route
 from litestar.datastructures import State
 from msgspec import UnsetType
 
@@ -123,21 +123,15 @@ async def get_person(person_id: FromPath[str], state: State, team: NamedDependen
     return await _find(state, team, person_id)
 
 
-@patch(_at("{person_id:str}/"), guards=WRITES, status_code=202)
-async def patch_person(
+@route(_at("{person_id:str}/"), http_method=["PATCH", "PUT"], guards=WRITES, status_code=202)
+async def change_person(
     person_id: FromPath[str], state: State, team: NamedDependency[Team], data: JSONBody[PersonPatch] = NO_PATCH
 ) -> Response[bytes]:
-    """Lay properties over the person's."""
-    await _change(state, team, person_id, data)
-    return _accepted()
-
-
-@put(_at("{person_id:str}/"), guards=WRITES, status_code=202)
-async def put_person(
-    person_id: FromPath[str], state: State, team: NamedDependency[Team], data: JSONBody[PersonPatch] = NO_PATCH
-) -> Response[bytes]:
-    """The same as a patch, as in PostHog."""
-    await _change(state, team, person_id, data)
+    """Lay properties over the person's; PUT does the same, as in PostHog."""
+    if isinstance(data.properties, UnsetType):
+        raise _required("properties")
+    person = await _find(state, team, person_id)
+    await edits.change_properties(state["people"], team.id, person.uuid, set_=data.properties)
     return _accepted()
 
 
@@ -242,13 +236,6 @@ async def _find(state: State, team: Team, said: str) -> PersonOut:
     return person
 
 
-async def _change(state: State, team: Team, said: str, data: PersonPatch) -> None:
-    if isinstance(data.properties, UnsetType):
-        raise _required("properties")
-    person = await _find(state, team, said)
-    await edits.change_properties(state["people"], team.id, person.uuid, set_=data.properties)
-
-
 def _uuid(said: str) -> str | None:
     try:
         return str(UUID(said))
@@ -265,8 +252,7 @@ routes = [
     list_persons,
     create_person,
     get_person,
-    patch_person,
-    put_person,
+    change_person,
     update_property,
     delete_property,
     split_person,

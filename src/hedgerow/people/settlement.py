@@ -70,8 +70,8 @@ class Settlement:
 
         Raises `StoreUnavailable` and `MetadataUnavailable`.
         """
+        await self._in_flight.settled()
         if self._in_flight.worker is None:
-            await self._in_flight.settled()
             return
         metadata = self._people.metadata
         async with metadata.connection() as connection:

@@ -17,6 +17,7 @@ from typing import Any
 
 from bench.endpoint import endpoint
 from bench.gateway import gateway
+from bench.hostile import hostile
 from bench.ingest import ingest
 from bench.overrides import overrides
 from bench.queries import properties
@@ -27,6 +28,7 @@ MEASUREMENTS: dict[str, Callable[[], dict[str, Any]]] = {
     "startup": startup,
     "ingest": ingest,
     "endpoint": endpoint,
+    "hostile": hostile,
     "properties": properties,
     "overrides": overrides,
     "gateway": gateway,
@@ -48,6 +50,7 @@ BARS: tuple[tuple[str, str, str, float], ...] = (
     ("endpoint", "sixty_lines_new_adds_beside_parse_ms", "≤", 3),
     ("endpoint", "sixty_lines_parse_ms", "≤", 5),
     ("endpoint", "long_adds_share", "≤", 0.1),
+    ("hostile", "p99_more_ms", "≤", 50),
     ("properties", "3M.declared_times_faster", "≥", 40),
     ("properties", "3M.other_times_faster", "≥", 15),
     ("properties", "3M.person_over_event", "≤", 3),

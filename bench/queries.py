@@ -12,6 +12,7 @@ from typing import Any
 
 from bench.running import serving
 from hedgerow.core.storage.events import EventStore
+from hedgerow.queries.run import cores_for_queries
 from hedgerow.settings import Settings
 
 REPEATS = 5
@@ -97,12 +98,13 @@ def _properties(folder: Path, events: int) -> dict[str, float]:
 
 async def _straight(folder: Path, statements: dict[str, str], repeats: int = REPEATS) -> dict[str, float]:
     store = await EventStore.open(Settings.load({}, data_dir=folder))
+    as_in_the_endpoint = {"max_threads": cores_for_queries()}
     row: dict[str, float] = {}
     for name, sql in statements.items():
         times: list[float] = []
         for _ in range(repeats + 1):
             started = time.perf_counter()
-            await store.query(sql)
+            await store.query(sql, settings=as_in_the_endpoint)
             times.append((time.perf_counter() - started) * 1000)
         row[name] = statistics.median(times[1:])
     await store.close()

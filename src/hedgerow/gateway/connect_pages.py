@@ -158,6 +158,7 @@ async def _choice(
         app=app,
         row=link.connection,
         by=link.asked.by,
+        owner=await control.owner(link.connection),
         places=places,
         finds_region=len([place for place in places if place.host in app.hosts]) > 1,
         anywhere=ANYWHERE,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit
 from uuid import UUID
 
 import msgspec
+from sqlalchemy import select
 
 from hedgerow.core.clock import Clock
+from hedgerow.core.identity.models import User
 from hedgerow.core.jobs import Jobs
 from hedgerow.core.storage.metadata import Metadata
 from hedgerow.gateway.accounts import Prober
@@ -47,6 +50,8 @@ METHODS: Final = ("OAUTH2", "API_KEY", "LOCAL")
 KNOWN_ELSEWHERE: Final = ("BASIC", "OAUTH1", "JWT", "MCP")
 ACCESS_LEVELS: Final = ("all", "organization", "team")
 SCOPES_MAX: Final = 200
+WAITING_MAX: Final = 8
+"""Requests of one account that wait for a change; each holds a place of the server's."""
 
 
 class NewConnection(msgspec.Struct, frozen=True):
@@ -92,6 +97,7 @@ class Control:
         self.links = Links(metadata, vault, clock, self.origin)
         self.lifecycle = Lifecycle(metadata, vault, clock, connections, self.links)
         self.places = Places(apps, self.origin)
+        self._waiting: dict[int, int] = {}
         self.enquirer = Enquirer(client)
         self.prober = Prober(self.enquirer)
         self.jobs = Jobs(metadata, clock, is_alone=False)
@@ -233,7 +239,30 @@ class Control:
             urls = await self.links.urls(wanted, Asked(by=asker.grant.name))
         chosen = defaults(rows, asker.grant.pinned_connection_id)
         page = f"{self.origin}/settings"
-        return [connection_object(row, url=urls.get(row.id, page), is_default=row.id in chosen) for row in wanted]
+        return [
+            connection_object(row, url=urls.get(row.id, page), is_default=row.id in chosen, origin=self.origin)
+            for row in wanted
+        ]
+
+    @asynccontextmanager
+    async def waiting(self, asker: Asker, seconds: float) -> AsyncGenerator[float]:
+        """How long the request may wait for a change: 0 where too many of the account's wait already."""
+        waiting = self._waiting.get(asker.user_id, 0)
+        if not seconds or waiting >= WAITING_MAX:
+            yield 0.0
+            return
+        self._waiting[asker.user_id] = waiting + 1
+        try:
+            yield seconds
+        finally:
+            self._waiting[asker.user_id] -= 1
+            if not self._waiting[asker.user_id]:
+                del self._waiting[asker.user_id]
+
+    async def owner(self, row: ConnectionRow) -> str:
+        """The e-mail address of the account that a connection belongs to."""
+        async with self.metadata.read() as session:
+            return await session.scalar(select(User.email).where(User.id == row.user_id)) or ""
 
     def _examine_return(self, said: str) -> None:
         """Raise `GatewayError` 400 for an address that people must not be led to (gateway §4.2 row 46)."""

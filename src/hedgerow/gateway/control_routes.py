@@ -66,10 +66,11 @@ async def list_connections(request: AnyRequest, control: NamedDependency[Control
     wait = _number(query, "wait", 0, 0, WAIT_SECONDS_MAX)
     await control.lifecycle.expire()
     rows = await control.lifecycle.of_user(asker.user_id)
-    deadline = control.clock.monotonic() + wait
-    while not (found := _matching(rows, asker, query)) and control.clock.monotonic() < deadline:
-        await control.lifecycle.change_seen(min(LOOK_SECONDS, deadline - control.clock.monotonic()))
-        rows = await control.lifecycle.of_user(asker.user_id)
+    async with control.waiting(asker, wait) as seconds:
+        deadline = control.clock.monotonic() + seconds
+        while not (found := _matching(rows, asker, query)) and control.clock.monotonic() < deadline:
+            await control.lifecycle.change_seen(min(LOOK_SECONDS, deadline - control.clock.monotonic()))
+            rows = await control.lifecycle.of_user(asker.user_id)
     total = len(found)
     if order.startswith("-"):
         found.reverse()
@@ -112,10 +113,11 @@ async def get_connection(
     wait = _number(_query(request), "wait", 0, 0, WAIT_SECONDS_MAX)
     await control.lifecycle.expire()
     row = await _row(control, asker, connection_id)
-    deadline = control.clock.monotonic() + wait
-    while row.status == "PENDING" and control.clock.monotonic() < deadline:
-        await control.lifecycle.change_seen(min(LOOK_SECONDS, deadline - control.clock.monotonic()))
-        row = await _row(control, asker, connection_id)
+    async with control.waiting(asker, wait) as seconds:
+        deadline = control.clock.monotonic() + seconds
+        while row.status == "PENDING" and control.clock.monotonic() < deadline:
+            await control.lifecycle.change_seen(min(LOOK_SECONDS, deadline - control.clock.monotonic()))
+            row = await _row(control, asker, connection_id)
     tag = entity_tag(row)
     if tag in [part.strip() for part in request.headers.get("if-none-match", "").split(",")]:
         return Response(None, status_code=304, headers={"ETag": tag, "Cache-Control": "no-store"})

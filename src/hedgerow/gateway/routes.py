@@ -9,7 +9,7 @@ from litestar import Request, Router
 from litestar.di import Provide
 from litestar.types import ControllerRouterHandler
 
-from hedgerow.gateway import connect_pages, control_routes, key_routes, settings_pages
+from hedgerow.gateway import connect_pages, control_routes, key_routes, settings_pages, usage_routes
 from hedgerow.gateway.asking import EXCEPTION_HANDLERS
 from hedgerow.gateway.control import Control
 
@@ -26,6 +26,7 @@ routes: list[ControllerRouterHandler] = [
             *key_routes.routes,
             *connect_pages.routes,
             *settings_pages.routes,
+            *usage_routes.routes,
         ],
         dependencies={"control": Provide(_control, sync_to_thread=False)},
         exception_handlers=EXCEPTION_HANDLERS,

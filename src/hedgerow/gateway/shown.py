@@ -15,8 +15,9 @@ def moment(when: datetime) -> str:
     return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def connection_object(row: ConnectionRow, *, url: str, is_default: bool) -> dict[str, Any]:
-    """The object. `url` is the connect link, or where a person can get one."""
+def connection_object(row: ConnectionRow, *, url: str, is_default: bool, origin: str) -> dict[str, Any]:
+    """The object. `url` is the connect link, or where a person can get one; `origin` is this server's."""
+    facts = {**row.facts, "base_url": origin} if row.method == "LOCAL" and row.facts else row.facts
     return {
         "connection_id": str(row.id),
         "status": row.status,
@@ -25,7 +26,7 @@ def connection_object(row: ConnectionRow, *, url: str, is_default: bool) -> dict
         "url": url,
         "app": row.app,
         "method": row.method,
-        "metadata": row.facts,
+        "metadata": facts,
         "name": row.name,
         "reason": row.reason,
         "is_default": is_default,

@@ -6,27 +6,58 @@ import contextlib
 from typing import Any
 
 import click
+from litestar import Litestar
 
 from hedgerow.commands.serving import calm_the_collector, listen, server_of
 from hedgerow.commands.setup import set_up
 from hedgerow.core.clock import Clock
 from hedgerow.core.errors import MetadataUnavailable
-from hedgerow.core.http import protected
+from hedgerow.core.http import Access, http_layer, open_access, protected
 from hedgerow.core.storage.metadata import Metadata
 from hedgerow.core.telemetry import METRICS_CONTENT_TYPE, metrics, set_up_logging
 from hedgerow.gateway import Gateway
+from hedgerow.gateway.routes import routes as gateway_routes
+from hedgerow.oauth import page_routes
 from hedgerow.settings import Settings
+from hedgerow.workspace import sign_in_routes
+
+CONTROL = (
+    "/connect",
+    "/connections",
+    "/keys",
+    "/apps",
+    "/settings",
+    "/login",
+    "/logout",
+    "/api/login",
+    "/api/logout",
+    "/oauth/gateway-client.json",
+    "/oauth/static",
+)
+"""What is answered by the control plane, and by signing in to its pages."""
+
+
+def control_plane(access: Access, room: Gateway) -> Any:
+    """Connections, keys and their pages, and the door to those; nothing of the API."""
+    layer = http_layer(access)
+    layer["state"].update({"gateway": room})
+    routes = [*gateway_routes, *sign_in_routes.routes, page_routes.sign_in, page_routes.style]
+    return Litestar(routes, openapi_config=None, logging_config=None, **layer)
 
 
 class Beside:
-    """What a gateway that runs alone answers beside its calls: health and figures; everything else is 404."""
+    """What a gateway that runs alone answers beside its calls: the control plane, health, figures; the rest is 404."""
 
-    def __init__(self, metadata: Metadata) -> None:
+    def __init__(self, metadata: Metadata, control: Any) -> None:
         self._metadata = metadata
+        self._control = control
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        del receive
         if scope["type"] != "http":
+            return
+        path = scope["path"]
+        if any(path == prefix or path.startswith(f"{prefix}/") for prefix in CONTROL):
+            await self._control(scope, receive, send)
             return
         status, body, kind = (
             404,
@@ -62,8 +93,11 @@ async def gateway_forever(settings: Settings) -> None:
         stack.push_async_callback(metadata.close)
         room = await Gateway.open(metadata, settings, clock)
         stack.push_async_callback(room.close)
+        access = open_access(metadata, settings, clock)
+        stack.push_async_callback(access.close)
+        beside = Beside(metadata, control_plane(access, room))
         click.echo(f"\nHedgerow's gateway serves {settings.origin}/posthog/  (data in {settings.data_dir})")
         if made.get("gateway_key"):
             click.echo(f"\n  gateway key        {made['gateway_key']}   (secret, shown this once)\n")
         calm_the_collector()
-        await server_of(protected(room.layer(Beside(metadata)), settings)).serve(sockets=[listener])
+        await server_of(protected(room.layer(beside), settings)).serve(sockets=[listener])

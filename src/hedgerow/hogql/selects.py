@@ -60,15 +60,17 @@ def _set(resolver: Resolver, query: ast.SelectSetQuery, parent: Scope | None) ->
     resolver.scope = scope
     if query.order_by:
         lowered.order_by = [resolver.order(each) for each in query.order_by]
-    _no_percent(query)
+    _check_limit(query)
     lowered.limit = resolver.maybe(query.limit)
     lowered.offset = resolver.maybe(query.offset)
     return lowered
 
 
-def _no_percent(query: ast.SelectQuery | ast.SelectSetQuery) -> None:
+def _check_limit(query: ast.SelectQuery | ast.SelectSetQuery) -> None:
     if query.limit_percent:
         raise NotSupported("LIMIT … % is not supported", query.start, query.end)
+    if query.limit_with_ties and not query.order_by:
+        raise QueryError("LIMIT … WITH TIES needs an ORDER BY", query.start, query.end)
 
 
 def _select(resolver: Resolver, query: ast.SelectQuery, parent: Scope | None) -> Select:
@@ -105,7 +107,7 @@ def _select(resolver: Resolver, query: ast.SelectQuery, parent: Scope | None) ->
             exprs=[resolver.expr(each) for each in by.exprs],
             offset_value=resolver.maybe(by.offset_value),
         )
-    _no_percent(query)
+    _check_limit(query)
     lowered.limit = resolver.maybe(query.limit)
     lowered.offset = resolver.maybe(query.offset)
     lowered.prewhere, lowered.where = scope.conditions(where)

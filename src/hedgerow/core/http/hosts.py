@@ -31,7 +31,9 @@ class HostAllowList:
         """Stand before `app`."""
         self._app = app
         public = urlsplit(settings.public_url).hostname or ""
-        named = {_plain(name) for name in (*settings.allowed_hosts, settings.host, public)} - WILDCARDS
+        named = {
+            _plain(name) for name in (*settings.allowed_hosts, settings.host, settings.gateway_host, public)
+        } - WILDCARDS
         self._suffixes = tuple(name for name in named if name.startswith("."))
         self._names = named - set(self._suffixes)
         self._known: set[bytes] = set()

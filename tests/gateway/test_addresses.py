@@ -276,3 +276,24 @@ async def test_a_redirect_to_a_listed_storage_is_followed_without_credential(tmp
         assert (written.status_code, written.json()["code"]) == (502, "redirect_blocked")
         assert (await world.get(f"/posthog/redirect?to={quote('http://127.0.0.1:1/x')}")).status_code == 502
     await storage.stop()
+
+
+async def test_a_host_name_of_the_gateway_s_own(tmp_path: Path, fake: FakePostHog) -> None:
+    settings = Settings(
+        data_dir=tmp_path,
+        database_url=database_url(),
+        gateway_hosts=(f"{fake.url};private",),
+        gateway_host="gateway.example.com",
+    )
+    async with a_world(settings, Clock(), fake) as world:
+        await world.connect()
+        for host, target, status in (
+            ("gateway.example.com", "/posthog/api/", 200),
+            ("gateway.example.com:8000", "/posthog/api/", 200),
+            ("gateway.example.com", "/connections", 404),
+            ("127.0.0.1", "/posthog/api/", 421),
+            ("127.0.0.1", "/connections", 200),
+            ("evil.example", "/posthog/api/", 421),
+        ):
+            assert (await world.ask(target, host=host)).status == status, (host, target)
+        assert world.inner.reached == ["/connections"]

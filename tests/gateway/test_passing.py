@@ -320,6 +320,7 @@ async def test_an_account_s_401_is_marked_as_the_account_s(world: World) -> None
     answer = await world.get("/posthog/api/users/@me/")
     assert (answer.status_code, answer.content) == (401, UNAUTHORISED)
     assert (answer.headers["hedgerow-origin"], answer.headers["hedgerow-hint"]) == ("upstream", "reconnect")
+    assert answer.links["reconnect"]["url"].startswith(f"{world.settings.origin}/connections/")
     assert len(world.fake.received) == 1
 
 

@@ -84,6 +84,11 @@ class Answering:
         self.has_begun = True
         await self._send(self._start)
 
+    def reconnect_link(self) -> bytes:
+        """Where a connection that the account refuses can be made good; without a token (gateway §2.9)."""
+        origin = self._place.gateway.removesuffix(f"/{self._trace.app.name}")
+        return f'<{origin}/connections/{self._connection.id}>; rel="reconnect"'.encode()
+
     async def piece(self, data: bytes, *, is_last: bool = False) -> None:
         """A piece of the body, as it came."""
         self._trace.bytes_out += len(data)

@@ -269,7 +269,9 @@ class _Watch:
 
 
 async def _stream(channel: Channel, order: Order, answering: Answering, trace: Trace) -> None:
-    extra = [(b"hedgerow-hint", b"reconnect")] if channel.status == 401 and order.needs_credential else None
+    extra = None
+    if channel.status == 401 and order.needs_credential:
+        extra = [(b"hedgerow-hint", b"reconnect"), (b"link", answering.reconnect_link())]
     await answering.begin(channel.status, channel.headers, extra=extra)
     is_stream = any(
         name == b"content-type" and value.startswith(b"text/event-stream") for name, value in channel.headers

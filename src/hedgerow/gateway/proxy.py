@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any, Final
 
+from hedgerow.core import ids
 from hedgerow.core.clock import Clock
 from hedgerow.core.errors import MetadataUnavailable
 from hedgerow.core.telemetry import log
@@ -36,6 +37,8 @@ from hedgerow.settings import Settings
 
 NATIVE: Final = b"/api/"
 """Paths of this server's own API that a gateway key may call: as a call through its LOCAL connection."""
+BESIDE: Final = b"/_"
+"""Health of the process: answered on every host name."""
 _KEY: Final = PREFIX.encode()
 _YES: Final = frozenset({b"1", b"true", b"yes"})
 
@@ -70,6 +73,7 @@ class GatewayApp:
         self._accounting = accounting
         self._has_server = local is not None
         self._origin = settings.origin
+        self._own_host = settings.gateway_host.lower()
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -79,6 +83,11 @@ class GatewayApp:
         raw: bytes = scope.get("raw_path") or scope["path"].encode()
         segment, slash, rest = raw[1:].partition(b"/")
         app = self._apps.get(segment)
+        if self._own_host and not raw.startswith(BESIDE):
+            is_own_host = _host_of(scope["headers"]) == self._own_host
+            if is_own_host != (app is not None):
+                await _elsewhere(send, is_own_host=is_own_host)
+                return
         if app is not None:
             await self._call(app, slash + rest, scope, receive, send, is_native=False)
         elif raw.startswith(NATIVE) and self._has_server and _has_gateway_key(scope["headers"]):
@@ -267,6 +276,24 @@ async def _replay(kept: Kept, run: _Running) -> None:
     headers = [*kept.headers, (b"hedgerow-origin", b"replay"), (b"x-request-id", trace.request_id)]
     await run.send({"type": "http.response.start", "status": kept.status, "headers": headers})
     await run.send({"type": "http.response.body", "body": kept.body, "more_body": False})
+
+
+def _host_of(headers: Headers) -> str:
+    host = next((value for name, value in headers if name == b"host"), b"").decode("latin-1").lower()
+    return host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+
+
+async def _elsewhere(send: Send, *, is_own_host: bool) -> None:
+    """The gateway has a host name of its own: there is nothing else there, and it is nowhere else (gateway §1.1)."""
+    if is_own_host:
+        error = GatewayError(404, "unknown_app", "There is no such app here.")
+    else:
+        error = GatewayError(421, "misdirected_request", "The gateway has a host name of its own.")
+    request_id = str(ids.uuid7())
+    body = error.body(request_id)
+    headers = [*error.answer_headers(request_id), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 def _has_gateway_key(headers: Headers) -> bool:

@@ -65,11 +65,11 @@ def has_noisy_values(project: Project) -> None:
     for minute, (event, properties) in enumerate(sent):
         at = f"2026-01-09 10:{minute:02}:00"
         project.sends(event, by="noisy", at=at, properties=properties, person_properties=then)
-    for mode in ("propertyless", "force_upgrade"):
+    for minute, mode in enumerate(("propertyless", "force_upgrade")):
         project.sends(
             mode,
             by="noisy",
-            at="2026-01-09 11:00:00",
+            at=f"2026-01-09 11:{minute:02}:00",
             properties={"$browser": "Safari"},
             person_mode=mode,
             person_properties=None if mode == "propertyless" else then,

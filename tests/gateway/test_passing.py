@@ -473,6 +473,23 @@ async def test_a_call_to_this_server_needs_no_socket(world: World) -> None:
     assert redirected.headers["location"] == f"{world.settings.origin}/posthog/login/?next=/"
 
 
+@pytest.mark.parametrize("how", ["too much", "too slow"])
+async def test_a_body_for_this_server_has_the_same_limits(world: World, how: str) -> None:
+    await world.connect(method="LOCAL", secret="pha_" + "L" * 43)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"a"
+        for _ in range(9 << 4 if how == "too much" else 0):
+            yield bytes(1 << 16)
+        if how == "too slow":
+            await asyncio.sleep(world.settings.gateway_idle_seconds + 1)
+            yield b"z"
+
+    answer = await world.call("POST", "/posthog/api/x/", content=pieces())
+    expected = (413, "body_too_large") if how == "too much" else (408, "body_timeout")
+    assert (answer.status_code, answer.json()["code"]) == expected
+
+
 async def test_this_server_s_own_api_takes_a_gateway_key(world: World) -> None:
     await world.connect()
     assert (await world.get("/api/users/@me/")).status_code == 400

@@ -30,6 +30,8 @@ class RequestBody:
         """Bytes read so far."""
         self.is_done = not has_body
         self.has_body = has_body
+        self.error: GatewayError | None = None
+        """What went wrong while somebody read by `as_receive`, who was only told that the caller is gone."""
 
     @property
     def is_replayable(self) -> bool:
@@ -91,6 +93,9 @@ class RequestBody:
             try:
                 piece = await self._next()
             except ClientGone:
+                return {"type": "http.disconnect"}
+            except GatewayError as error:
+                self.error = error
                 return {"type": "http.disconnect"}
             ended = self.is_done
             return {"type": "http.request", "body": piece, "more_body": not ended}

@@ -68,6 +68,8 @@ class Sending:
             headers.append((b"transfer-encoding", b"chunked"))
 
         async def send(message: Any) -> None:
+            if body.error is not None and not answering.has_begun:
+                return  # the gateway answers
             if message["type"] == "http.response.start":
                 await answering.begin(message["status"], message["headers"])
             elif message["type"] == "http.response.body":
@@ -79,6 +81,8 @@ class Sending:
         inner = local_scope(scope, call.path.raw, headers)
         trace.passed_on()
         await self._local(inner, body.as_receive(), send)
+        if body.error is not None:
+            raise body.error
 
     async def to_account(
         self, call: Call, asked: Asked, body: RequestBody, *, receive: Receive, answering: Answering, trace: Trace

@@ -165,6 +165,16 @@ async def test_an_answer_that_is_none(
     assert (answer.status_code, answer.json()["error_description"]) == (400, client_documents.UNREADABLE)
 
 
+async def test_a_redirect_is_not_followed_even_to_a_good_description(
+    reads: OAuthWorld, site: DocumentServer, browser: Browser
+) -> None:
+    url = site.url("/moved.json")
+    real = site.put("/real.json", json.dumps({"client_id": url, "redirect_uris": [CALLBACK]}).encode())
+    site.put("/moved.json", b"", status=302, headers={"Location": real})
+    assert (await browser.open(App(reads, url).url())).status_code == 400
+    assert [path for path, _ in site.asked] == ["/moved.json"]
+
+
 @pytest.mark.parametrize("host", ["evil.example", "client.example.evil.example", "notother.example", "127.0.0.1"])
 async def test_a_host_that_the_settings_do_not_name(
     reads: OAuthWorld, site: DocumentServer, browser: Browser, host: str

@@ -105,6 +105,7 @@ async def test_any_port_of_a_loopback_address(browser: Browser, app: App) -> Non
         ({"prompt": "none"}, "consent_required", "The user has to be asked."),
         ({"resource": "https://elsewhere.example"}, "invalid_target", f"The resource is not one of {ISSUER}."),
         ({"resource": f"{ISSUER}.evil.example"}, "invalid_target", f"The resource is not one of {ISSUER}."),
+        ({"resource": "/api/"}, "invalid_target", f"The resource is not one of {ISSUER}."),
         ({"resource": f"{ISSUER}/mcp/../api"}, "invalid_target", f"The resource is not one of {ISSUER}."),
         (
             {"scope": "llm_gateway:read * made:up"},

@@ -169,8 +169,8 @@ async def test_a_redirect_is_not_followed_even_to_a_good_description(
     reads: OAuthWorld, site: DocumentServer, browser: Browser
 ) -> None:
     url = site.url("/moved.json")
-    real = site.put("/real.json", json.dumps({"client_id": url, "redirect_uris": [CALLBACK]}).encode())
-    site.put("/moved.json", b"", status=302, headers={"Location": real})
+    site.put("/real.json", json.dumps({"client_id": url, "redirect_uris": [CALLBACK]}).encode())
+    site.put("/moved.json", b"", status=302, headers={"Location": site.url("/real.json", "127.0.0.1")})
     assert (await browser.open(App(reads, url).url())).status_code == 400
     assert [path for path, _ in site.asked] == ["/moved.json"]
 

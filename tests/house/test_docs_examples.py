@@ -34,6 +34,7 @@ def failures(server: LiveServer, tmp_path_factory: pytest.TempPathFactory) -> di
             "URL": server.url,
             "TOKEN": server.account["project_token"],
             "KEY": server.account["personal_api_key"],
+            "GATEWAY_KEY": server.account["gateway_key"],
             "HEDGEROW_DATA_DIR": str(server.data_dir),
         },
         server.first_project.query,

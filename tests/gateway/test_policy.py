@@ -396,16 +396,28 @@ async def test_a_key_may_be_for_some_addresses_alone(world: World) -> None:
         assert status == 200 or answer.headers["hedgerow-policy"] == "ip"
 
 
-async def test_a_key_has_a_rate(world: World) -> None:
-    await world.connect()
-    key = await world.new_key({"rate": {"per_second": 0.01, "burst": 2}})
+async def test_the_default_of_a_limited_key_is_one_that_it_may_use(world: World) -> None:
+    oldest, allowed = await world.connect(), await world.connect()
+    key = await world.new_key({"connections": [str(allowed.id)]})
+    assert (await world.get("/posthog/api/", key=key)).headers["hedgerow-connection"] == str(allowed.id)
+    named = await world.get("/posthog/api/", key=key, headers={"Maton-Connection": str(oldest.id)})
+    assert (named.status_code, named.headers["hedgerow-policy"]) == (403, "connection")
+    other = await world.new_key({"connections": []})
+    assert (await world.get("/posthog/api/", key=other)).headers["hedgerow-policy"] == "connection"
+
+
+@pytest.mark.parametrize("where", ["key", "connection"])
+async def test_a_key_or_a_connection_has_a_rate(world: World, where: str) -> None:
+    policy = {"rate": {"per_second": 0.01, "burst": 2}}
+    await world.connect(policy=policy if where == "connection" else None)
+    key = await world.new_key(policy if where == "key" else None)
     statuses = [(await world.get("/posthog/api/", key=key)).status_code for _ in range(3)]
     assert statuses == [200, 200, 429]
     answer = await world.get("/posthog/api/", key=key)
     assert answer.json()["code"] == "rate_limited"
     assert 1 <= int(answer.headers["retry-after"]) <= 100
     assert answer.headers["ratelimit"].startswith('"second";r=0')
-    assert (await world.get("/posthog/api/")).status_code == 200
+    assert (await world.get("/posthog/api/")).status_code == (200 if where == "key" else 429)
 
 
 async def test_a_key_that_is_over_is_no_key(world: World) -> None:

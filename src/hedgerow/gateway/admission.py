@@ -74,7 +74,7 @@ class Admission:
         _refuse_credentials(trace.query)
         choose = self._connections.choose_local if is_native else self._connections.choose
         named = named_connection(asked.connections)
-        connection = trace.connection = await choose(trace.app, grant.user_id, named, grant.pinned_connection_id)
+        connection = trace.connection = await choose(trace.app, grant, named)
         call = Call(
             app=trace.app,
             method=trace.method,
@@ -93,6 +93,8 @@ class Admission:
         judge(wanted.grant.policy, call)
         judge_ingest(wanted.grant.policy, call)
         judge(call.connection.policy, call)
+        if call.connection.policy.rate is not None:
+            self._rates.take(call.connection.id, call.connection.policy.rate)
         if self._guard is not None and call.connection.method != "LOCAL":
             await self._guard.check(call)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 from uuid import UUID
 
 import msgspec
@@ -17,6 +17,9 @@ from hedgerow.gateway.lookups import Lookups
 from hedgerow.gateway.models import ConnectionRow
 from hedgerow.gateway.policy import Policy
 from hedgerow.gateway.vault import Sealed
+
+if TYPE_CHECKING:
+    from hedgerow.gateway.keys import KeyGrant
 
 Status = Literal["PENDING", "ACTIVE", "FAILED"]
 STATUSES: tuple[Status, ...] = ("PENDING", "ACTIVE", "FAILED")
@@ -70,36 +73,39 @@ class Connections:
         """Drop what is cached. Call it after every write to a connection."""
         self._of_user.forget()
 
-    async def choose(self, app: App, user_id: int, named: str | None, pinned: UUID | None) -> Connection:
+    async def choose(self, app: App, grant: KeyGrant, named: str | None) -> Connection:
         """The connection of a call: the one it names, else the key's, else the account's default, else the oldest ACTIVE.
 
-        `named` is the text of the header. Raises `GatewayError` (400), `MetadataUnavailable`.
+        `named` is the text of the header. Where a key is limited to some connections, its default is one of these.
+        Raises `GatewayError` (400), `MetadataUnavailable`.
         """
-        connections = await self.of_user(user_id)
+        connections = await self.of_user(grant.user_id)
         if not self.has_server:
             connections = tuple(one for one in connections if one.method != "LOCAL")
         if named is not None:
             return self._named(app, connections, named)
-        if pinned is not None:
-            found = next((one for one in connections if one.id == pinned), None)
+        if grant.pinned_connection_id is not None:
+            found = next((one for one in connections if one.id == grant.pinned_connection_id), None)
             if found is not None and found.app == app.name:
                 return self._usable(found)
+        return self._default(app, grant, connections)
+
+    async def choose_local(self, app: App, grant: KeyGrant, named: str | None) -> Connection:
+        """The connection to this very server that a call of its own API uses (gateway §2.10). Raises as `choose` does."""
+        local = tuple(one for one in await self.of_user(grant.user_id) if one.method == "LOCAL")
+        if named is not None:
+            return self._named(app, local, named)
+        pinned = next((one for one in local if one.id == grant.pinned_connection_id and one.is_usable), None)
+        return pinned or self._default(app, grant, local)
+
+    def _default(self, app: App, grant: KeyGrant, connections: tuple[Connection, ...]) -> Connection:
         usable = [one for one in connections if one.app == app.name and one.is_usable]
         if not usable:
             raise self._missing(app)
-        return next((one for one in usable if one.is_pinned), usable[0])
-
-    async def choose_local(self, app: App, user_id: int, named: str | None, pinned: UUID | None) -> Connection:
-        """The connection to this very server that a call of its own API uses (gateway §2.10). Raises as `choose` does."""
-        local = [one for one in await self.of_user(user_id) if one.method == "LOCAL" and one.app == app.name]
-        if named is not None:
-            return self._named(app, tuple(local), named)
-        usable = [one for one in local if one.is_usable]
-        if not usable:
-            raise self._missing(app)
-        return next((one for one in usable if one.id == pinned), None) or next(
-            (one for one in usable if one.is_pinned), usable[0]
-        )
+        allowed = grant.policy.connections
+        mine = usable if allowed is None else [one for one in usable if one.id in allowed]
+        candidates = mine or usable  # none that is allowed: the policy says so
+        return next((one for one in candidates if one.is_pinned), candidates[0])
 
     def lost(self, connection: Connection) -> GatewayError:
         """400: the account does not take the connection's credential any more."""

@@ -23,7 +23,7 @@ class Rates:
         self._buckets: dict[UUID, tuple[float, float]] = {}
 
     def take(self, key_id: UUID, own: Rate | None) -> None:
-        """Count one call. Raises `GatewayError` 429 that says when the next one fits."""
+        """Count one call of a key, or of a connection with a rate of its own. Raises `GatewayError` 429 that says when the next one fits."""
         rate = own or self._default
         if rate is None:
             return
@@ -34,7 +34,7 @@ class Rates:
             wait = max(1, math.ceil((1.0 - tokens) / rate.per_second))
             raise too_many(
                 "rate_limited",
-                f"This key may call {rate.per_second:g} times a second, with bursts of {rate.burst}.",
+                f"At most {rate.per_second:g} calls a second, with bursts of {rate.burst}.",
                 wait,
                 [
                     (b"ratelimit", f'"second";r=0;t={wait}'.encode()),

@@ -61,8 +61,8 @@ def hostile() -> dict[str, Any]:
             sent += quiet[-1]["requests"] + attacked[-1]["requests"]
         stored = server.query("SELECT count() FROM events")["results"][0][0]
         assert stored == sent, f"{stored} of {sent} events are there"
-    figures = {"events_per_second": rate, "quiet": quiet, "attacked": attacked, **attack.figures()}
-    assert set(map(int, figures["query_statuses"])) <= EXPECTED, figures["query_statuses"]
+    figures: dict[str, Any] = {"events_per_second": rate, "quiet": quiet, "attacked": attacked, **attack.figures()}
+    assert {int(status) for status in figures["query_statuses"]} <= EXPECTED, figures["query_statuses"]
     more = [a["p99_ms"] - b["p99_ms"] for a, b in zip(attacked, quiet, strict=True)]
     return {**figures, "p99_more_ms": statistics.median(more)}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.hogql.parser.generator import Texts
 from tests.hogql.parser.trees import bare
+from tests.hogql.random_queries import Writer
 
 from hedgerow.hogql import ast
 from hedgerow.hogql.errors import HogQLError
@@ -20,6 +22,7 @@ from hedgerow.hogql.print_hogql import print_hogql
 from hedgerow.hogql.walk import same, transform
 
 _CORPUS = Path(__file__).parent / "parser" / "corpus"
+_GOLDEN = Path(__file__).parents[1] / "golden" / "hogql"
 _FUZZED = int(os.environ.get("HEDGEROW_FUZZ_EXAMPLES", "2000"))
 _OPERATORS = {
     "+": "plus",
@@ -106,6 +109,15 @@ def test_the_corpus_is_written_back_as_it_was() -> None:
 
 def test_generated_texts_are_written_back_as_they_were() -> None:
     assert _check(_generated(61, 2_000)) > 1_000
+
+
+def test_random_queries_over_real_tables_are_written_back_as_they_were() -> None:
+    assert _check(("select", Writer(seed).query()) for seed in range(500)) > 400
+
+
+def test_the_golden_queries_are_written_back_as_they_were() -> None:
+    texts = re.findall(r"^hogql> (.*)$", "\n".join(map(Path.read_text, _GOLDEN.glob("*.txt"))), re.MULTILINE)
+    assert _check(("select", text) for text in texts) > 150
 
 
 @pytest.mark.fuzz

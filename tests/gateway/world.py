@@ -272,6 +272,7 @@ async def serving(app: Any) -> AsyncGenerator[int]:
         log_level="warning",
         server_header=False,
         proxy_headers=False,
+        timeout_keep_alive=75,
     )
     server = uvicorn.Server(config)
     server.capture_signals = _no_signals  # type: ignore[method-assign]

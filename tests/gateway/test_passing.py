@@ -490,6 +490,15 @@ async def test_a_body_for_this_server_has_the_same_limits(world: World, how: str
     assert (answer.status_code, answer.json()["code"]) == expected
 
 
+async def test_a_bug_is_a_500_that_says_nothing(world: World) -> None:
+    await world.connect(method="LOCAL", secret="pha_" + "L" * 43)
+    answer = await world.get("/posthog/bug")
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+    assert answer.headers["hedgerow-origin"] == "gateway"
+    assert "behind" not in answer.text
+    await until(lambda: [call for call in world.sink.calls if call.code == "internal_error"])
+
+
 async def test_this_server_s_own_api_takes_a_gateway_key(world: World) -> None:
     await world.connect()
     assert (await world.get("/api/users/@me/")).status_code == 400

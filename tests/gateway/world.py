@@ -59,6 +59,8 @@ class Inner:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         raw = scope["raw_path"].decode()
         self.reached.append(raw)
+        if raw == "/bug":
+            raise ZeroDivisionError("a bug of the application behind")
         body = b""
         while True:
             message = await receive()

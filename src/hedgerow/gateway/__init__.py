@@ -18,8 +18,12 @@ What other rooms and the control plane lean on:
     keys         GatewayKeys: find(secret), create, rotate, revoke, forget; KeyGrant is what a secret gives
     policy       Policy (the JSON of a key or a connection), Policy.parse(raw), PRESETS
     addresses    Resolver: a host name to one checked address; AddressRefused
-    upstream     UpstreamClient: pooled HTTP/1.1 to a checked address; UpstreamError and its kinds
-    proxy        GatewayApp, the ASGI layer
+    proxy        GatewayApp, the ASGI layer: what happens to one call, in order, over the modules below
+                 headers · admission (keys, rates, guard, paths, verdict) · bodies · cache · budgets · idempotency · dry_run ·
+                 sending (local, or orders and forward) · answering (links, redirects) · refusing · trace
+    upstream     UpstreamClient: pooled HTTP/1.1 to a checked address; channel: one connection, UpstreamError and its kinds
+    protocol     StrictProtocol: the server's side of HTTP/1.1, for uvicorn
+    usage        usage_of, audit_of: what `/usage` and `/audit` show
     local        Protocol LocalUpstream: this very server as an upstream
     accounting   Protocol EventSink, GatewayCall, Accounting (bounded, beside the request)
     room         Gateway.open(metadata, settings, clock, sink=…), .layer(inner, local), .close(): all of it put together

@@ -15,7 +15,7 @@ from hedgerow.core import ids
 from hedgerow.core.clock import Clock
 from hedgerow.core.errors import MetadataUnavailable
 from hedgerow.core.telemetry import log
-from hedgerow.gateway.accounting import Accounting
+from hedgerow.gateway.accounting import Accounting, route_of
 from hedgerow.gateway.admission import Admission, Wanted
 from hedgerow.gateway.answering import Answering, Place, gateway_of
 from hedgerow.gateway.answers import GatewayError, unavailable
@@ -122,6 +122,9 @@ class GatewayApp:
             trace.ended = "cut"
             trace.upstream_done()
             await abort(scope, receive)
+        except Exception:  # noqa: BLE001 — whatever it is, the caller gets an answer and the log the trace
+            log("gateway").exception("call_failed", route=route_of(trace.path), method=trace.method)
+            await run.refuse(GatewayError(500, "internal_error", "The gateway failed. This is a bug."), scope)
         finally:
             self._accounting.add(trace.call(self._clock.now_us()))
 

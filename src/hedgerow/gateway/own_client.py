@@ -70,11 +70,6 @@ class OwnClient:
         async with self._metadata.write() as session:
             await session.execute(delete(UpstreamClient).where(UpstreamClient.client_id == client_id))
 
-    async def forget_all(self) -> None:
-        """Register anew everywhere."""
-        async with self._metadata.write() as session:
-            await session.execute(delete(UpstreamClient))
-
     async def _register(self, server: AuthorizationServer) -> str:
         if not server.register_path:
             raise NoOAuth("This host takes no new applications. Paste a personal API key instead.")

@@ -223,7 +223,6 @@ async def test_a_server_that_says_odd_things_about_itself_is_not_gone_to(
     world: ControlWorld, changes: dict[str, object], words: str
 ) -> None:
     world.oauth.metadata_changes = changes
-    await world.gateway.control.own_client.forget_all()
     made = await world.create()
     browser = world.browser()
     page = await browser.open(made["url"])

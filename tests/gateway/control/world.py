@@ -26,7 +26,7 @@ from hedgerow.core.http import Access, http_layer, open_access, protected
 from hedgerow.core.http.sessions import SESSION_COOKIE
 from hedgerow.core.storage.metadata import Metadata
 from hedgerow.gateway import Gateway
-from hedgerow.gateway.models import AuditEntry, ConnectionRow
+from hedgerow.gateway.models import AuditEntry, ConnectionRow, UpstreamClient
 from hedgerow.gateway.routes import routes as gateway_routes
 from hedgerow.oauth import OAuthProvider
 from hedgerow.oauth import routes as oauth_routes
@@ -182,6 +182,7 @@ async def a_control_world(
 ) -> AsyncGenerator[ControlWorld]:
     async with metadata.write() as session:  # of earlier tests, sealed with keys of theirs
         await session.execute(delete(ConnectionRow))
+        await session.execute(delete(UpstreamClient))
     access = open_access(metadata, settings, clock)
     listed = application()
     listed.state.access = access

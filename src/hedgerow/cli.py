@@ -1,4 +1,4 @@
-"""The command line: init, serve, gateway, demo, query, keys, doctor.
+"""The command line: init, serve, gateway, demo, query, keys, squash, doctor.
 
 Every failure that a person can mend is one sentence on standard error and exit code 1.
 """
@@ -185,6 +185,17 @@ def keys_rotate(data_dir: Path | None, *, forget_old: bool) -> None:
     from hedgerow.commands.rotating import rotate
 
     click.echo(_run(rotate(_settings(data_dir), forget_old=forget_old)))
+
+
+@main.command()
+@data_option
+@_plainly
+def squash(data_dir: Path | None) -> None:
+    """Write merged persons into the stored events now; a running server does so by itself every few minutes."""
+    from hedgerow.commands.squashing import squash_folder
+
+    count = _run(squash_folder(_settings(data_dir)))
+    click.echo(f"{count:,} moved distinct ids are written into the events.")
 
 
 @main.command()

@@ -7,7 +7,7 @@ as an ASGI layer, and imports `core` alone, so that it can also run alone.
 What other rooms and the control plane lean on:
 
     models       GatewayKey, ConnectionRow (table gateway_connections), ConnectSession, UpstreamClient, AuditEntry, Usage,
-                 BudgetCount, IdempotentCall, GatewayFact
+                 BudgetCount, IdempotentCall
     connections  Status ("PENDING" | "ACTIVE" | "FAILED"), Method, Connection (what the data plane knows of a row),
                  Connections.of_user(user_id), .choose(…), .forget() after every write to a connection
     credentials  Protocol Credentials: for_connection(connection) -> Credential, after_refusal(connection, refused) ->

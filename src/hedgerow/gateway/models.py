@@ -210,12 +210,3 @@ class IdempotentCall(Base):
     body: Mapped[bytes | None] = mapped_column(LargeBinary)
     created_at: Mapped[datetime] = mapped_column(Timestamp)
     expires_at: Mapped[datetime] = mapped_column(Timestamp, index=True)
-
-
-class GatewayFact(Base):
-    """Single values that the gateway remembers, such as the project that its own calls are events of."""
-
-    __tablename__ = "gateway_facts"
-
-    name: Mapped[str] = mapped_column(String(60), primary_key=True)
-    value: Mapped[Any] = mapped_column(Json)

@@ -37,12 +37,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("scope", "window_us", name="gateway_budgets_key"),
     )
     op.create_table(
-        "gateway_facts",
-        sa.Column("name", sa.String(length=60), nullable=False),
-        sa.Column("value", Json, nullable=False),
-        sa.PrimaryKeyConstraint("name", name="gateway_facts_key"),
-    )
-    op.create_table(
         "gateway_idempotent_calls",
         sa.Column("key_id", sa.Uuid(), nullable=False),
         sa.Column("connection_id", sa.Uuid(), nullable=False),

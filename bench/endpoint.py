@@ -18,7 +18,7 @@ from bench.running import serving
 from hedgerow.hogql import parse_select
 
 EVENTS = 200_000
-TURNS = 100
+TURNS = 60
 LONG_TURNS = 8
 WARM_TURNS = 5
 SIXTY_LINES = "-- how each event does, window by window\n" + "\n  UNION ALL\n".join(

@@ -27,8 +27,9 @@ LARGE_BYTES: Final = 200_000
 """A larger request is taken apart in a thread."""
 LARGE_ANSWER_BYTES: Final = 500_000
 """So is a larger answer, since moments may have to be rewritten, 1 ms for each 1,000."""
-NICENESS: Final = 10
-"""What query threads of the embedded engine are lowered by, where the system lets a process raise them again."""
+NICENESS: Final = 5
+"""What query threads of the embedded engine are lowered by, where the system lets a process raise them again: they get a
+third of what the writer's get when both want a core, and still move where others keep all cores busy."""
 WRAPPING_FAILED: Final = {"UNKNOWN_IDENTIFIER", "AMBIGUOUS_IDENTIFIER", "ILLEGAL_TYPE_OF_ARGUMENT"}
 
 
@@ -40,7 +41,9 @@ def cores_for_queries() -> int:
 
 def query_limits(settings: Settings) -> dict[str, object]:
     """ClickHouse settings that hold one query: time, memory, size of the answer, threads, nothing but reading."""
-    beside_the_writer: dict[str, object] = {"os_threads_nice_value_query": NICENESS} if settings.embedded else {}
+    beside_the_writer: dict[str, object] = {}
+    if settings.embedded and hasattr(os, "getpriority"):
+        beside_the_writer["os_threads_nice_value_query"] = min(19, os.getpriority(os.PRIO_PROCESS, 0) + NICENESS)
     return {
         **beside_the_writer,
         "readonly": 2,

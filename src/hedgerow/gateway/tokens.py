@@ -37,7 +37,7 @@ FORCED_EVERY: Final = 30.0
 """Between two refreshes that a 401 forced, for one connection."""
 REJECTED_AGAIN_AFTER: Final = timedelta(seconds=60)
 REJECTED_AGAIN_WITHIN: Final = timedelta(hours=1)
-"""A pasted key that is refused again in this span is lost; after a longer one it counts as the first time."""
+"""What cannot be refreshed and is refused again in this span is lost; after a longer one it counts as the first time."""
 
 
 class Tokens:
@@ -85,7 +85,7 @@ class Tokens:
             if row.version > refused.version:
                 self._lifecycle.note()
                 return self._bearer(connection_of(row))
-            if row.expires_at is None:
+            if row.expires_at is None or row.next_refresh_at is None:  # nothing that could be refreshed
                 await self._note_rejection(row)
                 return None
             now = self._clock.monotonic()
@@ -99,7 +99,7 @@ class Tokens:
             return None
 
     async def _note_rejection(self, row: ConnectionRow) -> None:
-        """The account does not take a pasted key. Twice, a minute apart, and it is lost; it may have been a hiccup."""
+        """The account does not take what cannot be refreshed. Twice, a minute apart, and it is lost; it may be a hiccup."""
         now = self._clock.now()
         since = None if row.rejected_at is None else now - row.rejected_at
         if since is None or not timedelta(0) <= since <= REJECTED_AGAIN_WITHIN:
@@ -110,8 +110,9 @@ class Tokens:
                     .values(rejected_at=now)
                     .execution_options(synchronize_session=False)
                 )
-        elif row.method == "API_KEY" and since >= REJECTED_AGAIN_AFTER:
-            await self._lifecycle.lose(ACTOR, row.id, row.version, "key_rejected")
+        elif row.method != "LOCAL" and since >= REJECTED_AGAIN_AFTER:
+            reason = "key_rejected" if row.method == "API_KEY" else "refresh_rejected"
+            await self._lifecycle.lose(ACTOR, row.id, row.version, reason)
 
     # Beside the calls
 

@@ -421,6 +421,19 @@ async def test_a_pasted_key_is_lost_after_two_refusals_a_minute_apart(world: Con
     assert (answer.status_code, answer.json()["code"]) == (400, "connection_missing")
 
 
+async def test_a_token_without_a_refresh_token_lives_until_it_ends(world: ControlWorld) -> None:
+    world.oauth.extra = {"refresh_token": None}
+    connection_id = await world.connected()
+    assert (await call(world)).status_code == 200
+    assert (await call(world, "/posthog/status?code=401")).status_code == 401
+    assert (await world.connection(connection_id))["status"] == "ACTIVE", "one refusal may be a hiccup"
+    assert world.oauth.refreshes == []
+    world.clock.advance(HOUR + 1)
+    answer = await call(world)
+    assert (answer.status_code, answer.json()["code"]) == (400, "connection_not_active")
+    assert (await world.connection(connection_id))["reason"] == "refresh_rejected"
+
+
 async def test_deleting_takes_the_tokens_back_at_the_account(world: ControlWorld) -> None:
     connection_id = await world.connected()
     secrets = await secrets_of(world, connection_id)

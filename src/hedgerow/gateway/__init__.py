@@ -29,6 +29,17 @@ What other rooms and the control plane lean on:
     room         Gateway.open(metadata, settings, clock, sink=…), .layer(inner, local), .close(): all of it put together
     first        FirstGateway, local_connection: what `hedgerow init` makes
     answers      GatewayError: the gateway's own refusals and their envelope (§1.12, §2.9)
+
+The control plane (`control.Control`, at `Gateway.control`; `routes.routes` is what `server` registers):
+
+    control_routes, key_routes          JSON: /connections, /apps, /keys · asking (who asks) · shown (how it looks) · repeats
+    connect_pages, settings_pages       what a person opens · pages, templates/, static/
+    lifecycle    from PENDING to ACTIVE or FAILED, and the end; every step one transaction with its audit
+    sessions     connect links · guesses: links that are none
+    connector    pasted keys, tests, deletion · accounts: whose credential this is · revocation: a job that outlives the row
+    walks        a person's way through an account's consent page · discovery, own_client, oauth_client, scopes, places
+    tokens       the Credentials of every call · refresh: one refresh, whoever asks · ageing: when · rewrap: a new master key
+    enquiry      the gateway's own small questions to an account's server
 """
 
 from hedgerow.gateway.accounting import EventSink, GatewayCall

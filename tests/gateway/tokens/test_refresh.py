@@ -3,38 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 from typing import Any
 
-import httpx
 import pytest
-from tests.gateway.control.world import ControlWorld, a_control_world
+from tests.gateway.control.world import ControlWorld
 from tests.gateway.fake_posthog import FakePostHog
+from tests.gateway.tokens.calls import HOUR, call, expired, secrets_of
 from tests.gateway.world import until
-
-from hedgerow.core.clock import ManualClock
-from hedgerow.core.storage.metadata import Metadata
-from hedgerow.gateway.connections import connection_of
-from hedgerow.gateway.credentials import Secrets, unseal_credential
-from hedgerow.settings import Settings
-
-HOUR = 3_600
-
-
-async def secrets_of(world: ControlWorld, connection_id: str) -> Secrets:
-    return unseal_credential(connection_of(await world.row(connection_id)), world.gateway.vault)
-
-
-async def expired(world: ControlWorld) -> str:
-    """A connection whose access token has ended, here and at the account."""
-    connection_id = await world.connected()
-    world.oauth.expire()
-    world.clock.advance(HOUR + 1)
-    return connection_id
-
-
-async def call(world: ControlWorld, path: str = "/posthog/api/projects/", **more: Any) -> httpx.Response:
-    return await world.call("GET", path, **more)
 
 
 async def test_200_calls_on_an_expired_token_refresh_once_and_all_succeed(world: ControlWorld) -> None:
@@ -278,87 +253,6 @@ async def test_an_account_that_does_not_rotate_keeps_its_refresh_token(world: Co
     assert (await secrets_of(world, connection_id)).refresh_token == world.oauth.families[0].refresh
 
 
-@pytest.mark.parametrize("said", [None, "3600", 0, -5, 1e300, "soon", True, 0.5])
-async def test_lifetimes_that_nobody_can_mean_do_no_harm(world: ControlWorld, said: object) -> None:
-    world.oauth.expires_in = said
-    connection_id = await world.connected()
-    row = await world.row(connection_id)
-    assert row.expires_at is not None
-    assert timedelta(seconds=30) <= row.expires_at - world.clock.now() <= timedelta(days=366)
-    for _ in range(3):
-        assert (await call(world)).status_code == 200
-    assert len(world.oauth.refreshes) <= 1
-
-
-async def test_the_account_s_clock_counts_for_nothing(world: ControlWorld) -> None:
-    """The FAKE says in `Date` that it is 1970."""
-    connection_id = await world.connected()
-    row = await world.row(connection_id)
-    assert row.expires_at == world.clock.now() + timedelta(seconds=HOUR)
-
-
-class SetClock(ManualClock):
-    """A clock that somebody sets; the one that is never set back goes on."""
-
-    def __init__(self, start: Any) -> None:
-        super().__init__(start)
-        self._lived = 0.0
-
-    def advance(self, seconds: float = 0, *, days: float = 0) -> None:
-        super().advance(seconds, days=days)
-        self._lived += seconds + days * 86_400
-
-    def monotonic(self) -> float:
-        return self._lived
-
-    def set_by(self, seconds: float) -> None:
-        super().advance(seconds)
-
-
-async def test_a_clock_that_is_set_back_does_not_make_old_tokens_young(
-    metadata: Metadata, settings: Settings, clock: ManualClock, fake: FakePostHog
-) -> None:
-    set_clock = SetClock(clock.now())
-    async with a_control_world(metadata, settings, set_clock, fake) as world:
-        await world.connected()
-        set_clock.advance(HOUR + 1)
-        assert (await call(world)).status_code == 200  # from here on this process knows when the token came
-        assert len(world.oauth.refreshes) == 1
-        set_clock.set_by(-10 * HOUR)
-        set_clock.advance(HOUR - 30)
-        assert (await call(world)).status_code == 200
-        set_clock.advance(31)
-        world.oauth.expire()
-        assert (await call(world)).status_code == 200
-        assert len(world.oauth.refreshes) == 2
-
-
-async def test_a_clock_that_is_set_ahead_refreshes_once_and_goes_on(
-    metadata: Metadata, settings: Settings, clock: ManualClock, fake: FakePostHog
-) -> None:
-    set_clock = SetClock(clock.now())
-    async with a_control_world(metadata, settings, set_clock, fake) as world:
-        await world.connected()
-        set_clock.set_by(5 * HOUR)
-        for _ in range(5):
-            assert (await call(world)).status_code == 200
-        assert len(world.oauth.refreshes) == 1
-        set_clock.set_by(-5 * HOUR)
-        for _ in range(5):
-            assert (await call(world)).status_code == 200
-        assert len(world.oauth.refreshes) == 1
-
-
-async def test_a_lease_of_a_clock_that_was_far_ahead_does_not_lock_for_ever(world: ControlWorld) -> None:
-    connection_id = await expired(world)
-
-    async with world.metadata.write() as session:
-        row = await session.get(type(await world.row(connection_id)), (await world.row(connection_id)).id)
-        assert row is not None
-        row.refresh_lease_until = world.clock.now() + timedelta(days=300)
-    assert (await call(world)).status_code == 200
-
-
 async def test_a_caller_who_leaves_does_not_end_the_refresh(world: ControlWorld) -> None:
     connection_id = await expired(world)
     world.oauth.next_answers.append("wait")
@@ -432,55 +326,3 @@ async def test_a_token_without_a_refresh_token_lives_until_it_ends(world: Contro
     answer = await call(world)
     assert (answer.status_code, answer.json()["code"]) == (400, "connection_not_active")
     assert (await world.connection(connection_id))["reason"] == "refresh_rejected"
-
-
-async def test_deleting_takes_the_tokens_back_at_the_account(world: ControlWorld) -> None:
-    connection_id = await world.connected()
-    secrets = await secrets_of(world, connection_id)
-    client_id = (await world.row(connection_id)).client_id
-    await world.call("DELETE", f"/connections/{connection_id}")
-    await until(lambda: world.oauth.revocations)
-    assert world.oauth.revocations == [
-        {"token": secrets.refresh_token, "token_type_hint": "refresh_token", "client_id": client_id}
-    ]
-    (entry,) = [one for one in await world.audit(connection_id) if one.action == "connection.deleted"]
-    assert entry.details["revocation"] == "planned"
-
-
-async def test_tokens_that_another_connection_lives_on_are_not_taken_back(world: ControlWorld) -> None:
-    first, second = await world.connected(), await world.connected()
-    await world.call("DELETE", f"/connections/{first}")
-    (entry,) = [one for one in await world.audit(first) if one.action == "connection.deleted"]
-    assert entry.details["revocation"].startswith("skipped")
-    assert (await call(world)).status_code == 200
-    await world.call("DELETE", f"/connections/{second}")
-    await until(lambda: world.oauth.revocations)
-    assert len(world.oauth.revocations) == 1
-
-
-async def test_no_token_stands_in_the_database_or_in_the_log(
-    world: ControlWorld, capfd: pytest.CaptureFixture[str]
-) -> None:
-    connection_id = await expired(world)
-    world.oauth.next_answers.extend(["500", "invalid_grant"])
-    await call(world)
-    world.clock.advance(8)
-    await call(world)
-    made = await world.connected()
-    world.clock.advance(HOUR + 1)
-    await call(world)
-    await world.call("DELETE", f"/connections/{made}")
-    printed = "".join(capfd.readouterr())
-    async with world.metadata.connection(read_only=True) as connection:
-        from sqlalchemy import text
-
-        from hedgerow.core.storage.tables import Base
-
-        dump = ""
-        for table in Base.metadata.tables:
-            rows = (await connection.execute(text(f'SELECT * FROM "{table}"'))).all()
-            dump += repr(rows)
-    assert connection_id.replace("-", "") in dump.replace("-", "")
-    for secret in world.oauth.made | {world.key}:
-        assert secret not in printed
-        assert secret not in dump

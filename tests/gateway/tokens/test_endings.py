@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from sqlalchemy import text
-from tests.gateway.control.world import ControlWorld
+from tests.gateway.control.world import ControlWorld, token_in
 from tests.gateway.tokens.calls import HOUR, call, expired, secrets_of
 from tests.gateway.world import until
 
@@ -47,6 +47,11 @@ async def test_no_token_stands_in_the_database_or_in_the_log(
     world.clock.advance(HOUR + 1)
     await call(world)
     await world.call("DELETE", f"/connections/{made}")
+    link = token_in((await world.create())["url"])
+    browser = world.browser()
+    asked = await world.to_consent((await world.create())["url"], browser, world.fake.url)
+    walk = browser.cookie("hedgerow_walk")
+    assert walk
     printed = "".join(capfd.readouterr())
     async with world.metadata.connection(read_only=True) as connection:
         dump = ""
@@ -54,6 +59,6 @@ async def test_no_token_stands_in_the_database_or_in_the_log(
             rows = (await connection.execute(text(f'SELECT * FROM "{table}"'))).all()
             dump += repr(rows)
     assert connection_id.replace("-", "") in dump.replace("-", "")
-    for secret in world.oauth.made | {world.key}:
+    for secret in world.oauth.made | {world.key, link, walk, asked["state"]}:
         assert secret not in printed
         assert secret not in dump

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from uuid import NAMESPACE_DNS, uuid5
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from tests.gateway.world import TESTER, World
@@ -270,6 +270,7 @@ def test_no_spelling_reaches_another_project_or_writes(path: str) -> None:
 
 
 @given(st.text(alphabet="/.%2eEfF5cC\\;aA@\u2025\uff0f\x00 ", max_size=24))
+@example("..2")
 @hypothesis_settings(max_examples=400, deadline=None)
 def test_what_goes_on_stays_below_the_account(tail: str) -> None:
     """However it is decoded, the path climbs nowhere and names no host."""

@@ -72,7 +72,9 @@ def _readings(raw: bytes) -> tuple[str, ...]:
     for text in list(found):
         found[re.sub(r";[^/]*", "", text)] = None
     for text in list(found):
-        found[_FORMAT.sub("", text.rstrip("/"))] = None
+        without_format = _FORMAT.sub("", text.rstrip("/"))
+        _refuse_tricks(without_format)  # `/..2` would be `/.` there
+        found[without_format] = None
     return tuple(dict.fromkeys(_canonical(text) for text in found))
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Hashable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -39,10 +42,31 @@ def cores_for_queries() -> int:
     return max(1, cores - 1)
 
 
+@cache
+def may_raise_again() -> bool:
+    """Whether the system lets a thread of this process take a niceness back, as root's may: the engine ends the process
+    where a query's threads cannot. A thread tries it, and ends.
+    """
+    if sys.platform != "linux":
+        return False
+
+    def try_it() -> bool:
+        before = os.getpriority(os.PRIO_PROCESS, 0)  # on Linux the calling thread's
+        try:
+            os.setpriority(os.PRIO_PROCESS, 0, min(19, before + 1))
+            os.setpriority(os.PRIO_PROCESS, 0, before)
+        except OSError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(try_it).result()
+
+
 def query_limits(settings: Settings) -> dict[str, object]:
     """ClickHouse settings that hold one query: time, memory, size of the answer, threads, nothing but reading."""
     beside_the_writer: dict[str, object] = {}
-    if settings.embedded and hasattr(os, "getpriority"):
+    if settings.embedded and may_raise_again():
         beside_the_writer["os_threads_nice_value_query"] = min(19, os.getpriority(os.PRIO_PROCESS, 0) + NICENESS)
     return {
         **beside_the_writer,

@@ -66,6 +66,8 @@ def test_what_is_not_run_says_why() -> None:
 
 @pytest.mark.sdk
 @pytest.mark.browser
+@pytest.mark.timeout(300)
+@pytest.mark.usefixtures("failures")  # its new project becomes `@current`, so the pages' examples come before
 def test_the_snippet_for_the_browser_sends_a_pageview(server: LiveServer) -> None:
     (block,) = _snippets()
     project: LiveProject = server.new_project("snippet")

@@ -122,9 +122,18 @@ def test_private_characters_of_the_client_stay() -> None:
     assert msgspec.json.decode(mended.readable(mended.text)) == ["\ufffd", "\ue03d", "\ue83d", "x"]
 
 
-def test_a_body_that_uses_every_private_block_is_refused() -> None:
-    with pytest.raises(Refused, match="private"):
-        Mended(b'["\\ud83d","\\ue000","\\ue800","\\uf000"]')
+def test_a_body_that_uses_every_private_block_is_mended_with_characters_that_it_does_not_use() -> None:
+    body = b'["\\ud83d","\\ue000","\\ue800","\\uf000","\\u1234"]'
+    mended = Mended(body)
+
+    assert mended.as_sent(mended.text) == body
+    assert msgspec.json.decode(mended.readable(mended.text)) == ["\ufffd", "\ue000", "\ue800", "\uf000", "\u1234"]
+
+
+def test_a_damaged_body_that_uses_characters_of_every_block_is_refused() -> None:
+    everything = b",".join(b'"\\u%04x"' % first for first in range(0x1000, 0xF800, 0x800) if first != 0xD800)
+    with pytest.raises(Refused, match="every kind"):
+        Mended(b'["\\ud83d",' + everything + b"]")
 
 
 def test_more_damage_than_any_client_does_is_refused() -> None:

@@ -23,6 +23,7 @@ LATEST: Final = 10_413_791_999 * SECOND
 
 _TEXT_MAX: Final = 80
 _YEAR_0: Final = -62_167_219_200 * SECOND
+_YEAR_1: Final = -62_135_596_800 * SECOND
 _YEAR_10000: Final = 253_402_300_800 * SECOND
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_NAIVE: Final = datetime(1970, 1, 1)  # noqa: DTZ001 — no zone means UTC here
@@ -110,8 +111,13 @@ def event_time_us(
     return EARLIEST if result >= _YEAR_0 else 0
 
 
+def can_be_written(micros: int) -> bool:
+    """Whether `iso` can write this moment: the years 1 to 9999."""
+    return _YEAR_1 <= micros < _YEAR_10000
+
+
 def iso(micros: int) -> str:
-    """A moment as `2031-02-03T10:00:05.120Z`."""
+    """A moment for which `can_be_written` holds, as `2031-02-03T10:00:05.120Z`."""
     moment = _EPOCH + timedelta(microseconds=micros)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 

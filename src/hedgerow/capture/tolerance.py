@@ -4,7 +4,7 @@ The browser SDK cuts strings at 65,535 UTF-16 units, sometimes between the halve
 Infinity; old clients send bytes that are not UTF-8. The strict decoder refuses the whole body for any of these, and
 neighbours would be lost. So, on an error, the text is mended: bytes that are not UTF-8 become U+FFFD, NaN and the
 infinities become null, and a lone surrogate's escape (`\ud83d`) becomes a mark: an escape of the same length from a
-block of the private use area that the body does not use. That text decodes. `as_sent` puts the surrogates back into
+block of characters, private ones first, that the body does not use. That text decodes. `as_sent` puts the surrogates back into
 what is stored as text; `readable` and `readable_text` make them U+FFFD for everything that must be Unicode.
 """
 
@@ -34,7 +34,7 @@ _SURROGATE = re.compile(
 
 
 class _Block:
-    """2,048 private characters, one for each surrogate."""
+    """2,048 characters that a body does not use, one for each surrogate."""
 
     def __init__(self, first: int) -> None:
         top, half = first >> 12, b"89a-f" if first & 0x800 else b"0-7"
@@ -44,7 +44,8 @@ class _Block:
         self.marks = re.compile(rb"\\(?:u(%x[%b][0-9a-f]{2})|.)" % (top, half), re.DOTALL)
 
 
-_BLOCKS: Final = (_Block(0xE000), _Block(0xE800), _Block(0xF000))
+_BLOCKS: Final = tuple(map(_Block, (0xE000, 0xE800, 0xF000, *range(0x1000, 0xD800, 0x800))))
+"""The private use area first; after it any block of the basic plane will do, because what comes back is never kept."""
 
 
 class Mended:
@@ -66,7 +67,7 @@ class Mended:
             (b for b in _BLOCKS if not b.characters.search(characters) and not b.any_escape.search(text)), None
         )
         if block is None:
-            raise unparsable("it is damaged, and uses every private character there is")
+            raise unparsable("it is damaged, and uses characters of every kind there is")
         self._block = block
         self.text = _replaced(_SURROGATE, self._mark, text)
 

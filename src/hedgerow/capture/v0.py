@@ -14,7 +14,7 @@ from hedgerow.capture.limits import Limits
 from hedgerow.capture.normalise import Door, Draft, normalise
 from hedgerow.capture.refusals import bad_event, empty_body, event_too_large
 from hedgerow.capture.request import Asked
-from hedgerow.capture.timestamps import event_time_us, iso, parse_us, sent_at_of_query
+from hedgerow.capture.timestamps import can_be_written, event_time_us, iso, parse_us, sent_at_of_query
 
 ACCEPTED: Final = b'{"status":"Ok"}'
 
@@ -68,7 +68,7 @@ def sent_at_of(posted: Posted, asked: Asked) -> tuple[int | None, str | None]:
     """When the client says it sent this: the moment, and the text for `$sent_at` (§5.2, §8.1)."""
     value = posted.sent_at
     moment = None if value is None else parse_us(value)
-    if moment is not None:
+    if moment is not None and can_be_written(moment):  # else it is no time that a clock shows
         return moment, value if isinstance(value, str) else iso(moment)
     for name in ("sent_at", "_"):
         moment = sent_at_of_query(asked.query.get(name, ""))

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -126,10 +127,12 @@ def test_a_missing_or_wrong_key_is_a_401(seed: Seed, title: str, key: str) -> No
     assert "HTTP Error 401" in refused.stderr
 
 
-def test_no_connection_at_all_is_a_400(seed: Seed) -> None:
-    """Last, because it takes away what `init` made."""
-    for connection in seed.run(titled(LIST))["connections"]:
-        seed.run(titled(DELETE), connection_id=connection["connection_id"])
-    block = titled("List projects")
-    refused = seed.process(block, block.text.replace(GATEWAY_HOST, seed.server.url), seed.key)
-    assert "HTTP Error 400" in refused.stderr
+def test_no_connection_at_all_is_a_400(tmp_path: Path) -> None:
+    """On a server of its own, because it takes away what `init` made."""
+    with LiveServer(tmp_path / "data") as running:
+        seed = Seed(running)
+        for connection in seed.run(titled(LIST))["connections"]:
+            seed.run(titled(DELETE), connection_id=connection["connection_id"])
+        block = titled("List projects")
+        refused = seed.process(block, block.text.replace(GATEWAY_HOST, running.url), seed.key)
+        assert "HTTP Error 400" in refused.stderr

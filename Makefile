@@ -20,7 +20,7 @@ run: setup      ## set up, fill with demo data at first, serve on 127.0.0.1:8000
 	@$(BIN)/hedgerow serve --data $(DATA) --demo
 
 test: lint      ## the CI tier: lint, types, import rules, every test but the long ones
-	$(BIN)/python -m pytest -q -m "not slow and not chaos and not fuzz"
+	$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow and not chaos and not fuzz"
 
 test-all: lint  ## every tier: all store pairs, full example counts
 	HEDGEROW_TEST_TIER=all $(BIN)/python -m pytest -q -m "not fuzz and not chaos"

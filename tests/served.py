@@ -12,7 +12,10 @@ from tests.live_server import LiveProject, LiveServer
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    with LiveServer(tmp_path_factory.mktemp("served") / "data") as running:
+    # Many pages sign in as the same person within one minute.
+    with LiveServer(
+        tmp_path_factory.mktemp("served") / "data", HEDGEROW_RATE_LIMIT_SIGN_IN_PER_MINUTE="1000"
+    ) as running:
         yield running
 
 

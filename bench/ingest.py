@@ -19,6 +19,8 @@ MIX_EVENTS = 120_000
 SMALL_EVENTS = 240_000
 SINGLE_EVENTS = 24_000
 RAW_BLOCK = 5_000
+CONNECTIONS = 32
+"""Of clients that send batches, each its next one when the last is stored; 8 leave the server waiting for them."""
 
 
 def ingest() -> dict[str, Any]:
@@ -44,7 +46,7 @@ def ingest() -> dict[str, Any]:
             figures["mix_50000_keys"]["events_per_second"] / figures["mix"]["events_per_second"]
         )
         other = server.post(f"/api/organizations/{server.keys['organization_id']}/projects/", {"name": "Other"})
-        neighbour = server.load(bodies(other["api_token"], mix(MIX_EVENTS // 2, seed=3), 100), 8)
+        neighbour = server.load(bodies(other["api_token"], mix(MIX_EVENTS // 2, seed=3), 100), CONNECTIONS)
         assert neighbour["statuses"] == {"200": neighbour["requests"]}, neighbour["statuses"]
         figures["mix_50000_keys"]["other_project_ratio_to_mix"] = (
             MIX_EVENTS / 2 / neighbour["seconds"] / figures["mix"]["events_per_second"]
@@ -58,8 +60,9 @@ def ingest() -> dict[str, Any]:
     return figures
 
 
-def _send(server: Running, made: list[bytes], events: int, connections: int = 8) -> dict[str, Any]:
+def _send(server: Running, made: list[bytes], events: int, connections: int = CONNECTIONS) -> dict[str, Any]:
     figures = server.load(made, connections)
+    figures["connections"] = connections
     assert figures["statuses"] == {"200": figures["requests"]}, figures["statuses"]
     stored = server.query("SELECT count() FROM events")["results"][0][0]
     assert stored == events, f"{stored} of {events} events are there"

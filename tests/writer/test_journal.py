@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.writer.world import World, an_event
 
 from hedgerow.capture.dedupe import Key
-from hedgerow.capture.journal import Journal, waiting_rows
+from hedgerow.capture.journal import Journal, Segment, waiting_rows
 from hedgerow.core.storage.events import StoreUnavailable
 
 pytestmark = [pytest.mark.anyio, pytest.mark.stores]
@@ -25,6 +25,10 @@ GROUPS = st.lists(st.lists(st.text(min_size=0, max_size=20), min_size=1, max_siz
 
 def lines_of(group: list[str]) -> bytes:
     return b"".join(json.dumps({"event": name}).encode() + b"\n" for name in group)
+
+
+def rows_of(segment: Segment) -> list[str]:
+    return [json.loads(line)["event"] for line in segment.lines()]
 
 
 def keys_of(group: list[str]) -> list[Key]:
@@ -48,7 +52,7 @@ def test_of_a_file_that_was_cut_short_the_whole_groups_are_left(groups: list[lis
         os.truncate(segment.path, length)
         whole = groups[: max(number for number, end in enumerate(ends) if end <= length)]
         found = Journal(folder, synced=False).leftovers()
-        assert b"".join(one.lines() for one in found) == b"".join(lines_of(group) for group in whole)
+        assert [rows_of(one) for one in found] == ([[name for group in whole for name in group]] if whole else [])
         assert sum(one.rows for one in found) == sum(map(len, whole))
         assert all(one.is_leftover for one in found)
     finally:
@@ -81,9 +85,9 @@ def test_garbage_after_power_loss_is_cut_off_and_what_stands_before_it_is_kept(t
     segment = journal.seal()
     assert segment is not None
     with segment.path.open("ab") as file:
-        file.write(b"\0" * 100 + b'{"event":"torn"}\n\n' + b'{"ev')
+        file.write(b"\0" * 100 + b'{"event":"torn" }\n' + b'{"ev')
     (found,) = Journal(tmp_path, synced=True).leftovers()
-    assert (found.rows, found.lines()) == (2, lines_of(["a", "b"]))
+    assert (found.rows, rows_of(found)) == (2, ["a", "b"])
 
 
 async def test_what_a_dead_process_left_is_stored_before_anything_is_taken_and_once(world: World):

@@ -8,6 +8,7 @@ import os
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
@@ -102,8 +103,9 @@ class FailingEvents:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._events, name)
 
-    async def insert(self, table: str, lines: bytes, *, token: str) -> None:
-        if self.refuses is not None and self.refuses in lines:
+    async def insert(self, table: str, lines: bytes | Path, *, token: str) -> None:
+        text = lines.read_bytes() if isinstance(lines, Path) else lines  # noqa: ASYNC240
+        if self.refuses is not None and self.refuses in text:
             raise StoreError(27, "CANNOT_PARSE_INPUT_ASSERTION_FAILED", "no such row, please")
         if self.is_down:
             raise StoreUnavailable("nobody answers")

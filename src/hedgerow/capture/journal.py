@@ -4,8 +4,8 @@ An insert into ClickHouse costs 10 to 30 ms whatever its size, an append to a fi
 stands here, and ClickHouse gets what several groups brought in one insert a moment later (docs/decisions/0006).
 
 A file (segment) is what one insert takes, and its name is that insert's token: a file that is found at start is inserted
-again under the same token, and lands once. It holds JSONEachRow lines; an empty line ends each group, so that a group of
-which only the beginning was written is known and cut off.
+again under the same token, and lands once. It holds JSONEachRow lines; a space before the last brace ends each group, so
+that a group of which only the beginning was written is known and cut off, and ClickHouse reads the file as it is.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 SUFFIX: Final = ".rows"
 REFUSED_SUFFIX: Final = ".refused"
-_END: Final = b"\n\n"
+_END: Final = b" }\n"
+"""Ends the last line of a group; other lines end with the quote of their last value and the brace."""
 _ROW = msgspec.json.Decoder(type=dict[str, msgspec.Raw])
 
 
@@ -48,9 +49,9 @@ class Segment:
         """The deduplication token of its insert."""
         return self.path.stem
 
-    def lines(self) -> bytes:
-        """Its rows, one a line. The ends of groups are left out: in an INSERT's text an empty line ends the rows."""
-        return self.path.read_bytes().replace(_END, b"\n")
+    def lines(self) -> list[bytes]:
+        """Its rows, one a line."""
+        return self.path.read_bytes().splitlines(keepends=True)
 
 
 class Journal:
@@ -78,12 +79,13 @@ class Journal:
         return found
 
     def append(self, lines: bytes, keys: list[Key]) -> None:
-        """Store a group's lines (each ends with a newline). On OSError nothing of them is kept."""
+        """Store a group's lines (each a JSON object and a newline). On OSError nothing of them is kept."""
         segment = self.open_segment
         if segment is None or self._file is None:
             segment = self._begin()
         assert self._file is not None
-        rest = memoryview(lines + b"\n")
+        written = lines.removesuffix(b"}\n") + _END
+        rest = memoryview(written)
         try:
             while rest:
                 rest = rest[os.write(self._file, rest) :]
@@ -93,7 +95,7 @@ class Journal:
             os.ftruncate(self._file, segment.bytes)
             os.lseek(self._file, segment.bytes, os.SEEK_SET)
             raise
-        segment.bytes += len(lines) + 1
+        segment.bytes += len(written)
         segment.rows += len(keys)
         segment.keys += keys
 
@@ -130,17 +132,17 @@ class Journal:
         body = path.read_bytes()
         whole = body.rfind(_END)
         kept = body[: whole + len(_END)] if whole >= 0 else b""
-        groups = kept.split(_END)[:-1]
+        groups = [group + _END for group in kept.split(_END)[:-1]]
         good = [group for group in groups if _is_readable(group)]
         if len(good) != len(groups) or len(kept) != len(body):
             telemetry.log("capture").warning(
                 "The journal's end was cut off", file=path.name, bytes=len(body) - len(kept)
             )
             with path.open("r+b") as file:
-                file.write(b"".join(group + _END for group in good))
+                file.write(b"".join(good))
                 file.truncate()
                 os.fsync(file.fileno())
-        return sum(group.count(b"\n") + 1 for group in good)
+        return sum(group.count(b"\n") for group in good)
 
 
 def waiting_rows(folder: Path) -> dict[str, int]:
@@ -153,7 +155,7 @@ def waiting_rows(folder: Path) -> dict[str, int]:
 
 def _is_readable(group: bytes) -> bool:
     try:
-        for line in group.split(b"\n"):
+        for line in group.splitlines():
             _ROW.decode(line)
     except msgspec.DecodeError:
         return False

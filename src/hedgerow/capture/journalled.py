@@ -185,7 +185,10 @@ class JournalledInserts:
             last = self._clock.monotonic()
             try:
                 await self._insert_next()
-            except StoreUnavailable as error:
+            except Exception as error:  # noqa: BLE001 — whatever it is, nobody may wait for a task that ended
+                if not isinstance(error, StoreUnavailable):
+                    telemetry.log("capture").exception("The journal's rows could not be inserted")
+                    error = StoreUnavailable("The events could not be handed on.")
                 self.stuck = error
                 self._groups.refuse(None, error)
                 self._landed.set()
@@ -245,12 +248,11 @@ class JournalledInserts:
             self._inserting = False
 
     async def _insert(self, segment: Segment) -> None:
-        lines = await asyncio.to_thread(segment.lines)
         try:
-            await self._events.insert("events", lines, token=segment.token)
+            await self._events.insert("events", segment.path, token=segment.token)
         except StoreError as error:
             telemetry.log("capture").exception("ClickHouse refused rows of the journal", error=str(error))
-            await self._insert_halves(segment, lines.splitlines(keepends=True), 0)
+            await self._insert_halves(segment, await asyncio.to_thread(segment.lines), 0)
 
     async def _insert_halves(self, segment: Segment, lines: list[bytes], at: int) -> None:
         """Insert lines, of which ClickHouse refuses some; keep those in a file of refused rows."""

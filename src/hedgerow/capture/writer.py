@@ -31,7 +31,6 @@ from hedgerow.capture.reservations import Reservations
 from hedgerow.core import telemetry
 from hedgerow.core.errors import MetadataUnavailable
 from hedgerow.core.storage.events import StoreUnavailable
-from hedgerow.people.store import EVENTS_AT_ONCE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from hedgerow.capture.group import Inserts
     from hedgerow.core.clock import Clock
     from hedgerow.core.storage.events import EventStore, StoreError
+    from hedgerow.people.identity import Who
     from hedgerow.people.store import Change, People
     from hedgerow.settings import Settings
 
@@ -53,6 +53,8 @@ KEYS_WEIGHT: Final = 4
 """How many times their text an event's properties weigh, decoded ones included."""
 HOUSEKEEPING_SECONDS: Final = 1.0
 SETTLED_LOOK_SECONDS: Final = 0.02
+ROWS_AT_ONCE: Final = 50
+"""Rows made before the SQL that runs meanwhile gets its next statement: 0.3 ms."""
 
 
 class Writer:
@@ -242,19 +244,19 @@ class Writer:
         taken = [(event.team_id, event.uuid) for event in group.events]
         in_flight = self.seen.in_flight
         in_flight.update(dict.fromkeys(taken))
+        making: asyncio.Task[None] | None = None
         try:
             async with self._people.change(teams) as change:
                 if self._reservations is not None:
                     await self._reserve(change, group, taken)
                 who = await change.resolve(group.events)
                 await self._warn(change, group)
+                making = asyncio.create_task(_make_rows(group, who))  # while SQL commits in its thread
             group.deliveries = change.deliveries
-            events = group.events
-            for start in range(0, len(events), EVENTS_AT_ONCE):
-                end = start + EVENTS_AT_ONCE
-                group.rows += map(rows.event_row, events[start:end], who[start:end])
-                await asyncio.sleep(0)
+            await making
         except BaseException:
+            if making is not None:
+                making.cancel()
             for key in taken:
                 in_flight.pop(key, None)
             raise
@@ -394,3 +396,11 @@ class Writer:
                 telemetry.log("capture").warning("Housekeeping waits for a store", error=str(error))
             except Exception:  # noqa: BLE001 — it shall go on with the next round
                 telemetry.log("capture").exception("Housekeeping failed")
+
+
+async def _make_rows(group: Group, who: Sequence[Who]) -> None:
+    events = group.events
+    for start in range(0, len(events), ROWS_AT_ONCE):
+        end = start + ROWS_AT_ONCE
+        group.rows += map(rows.event_row, events[start:end], who[start:end])
+        await asyncio.sleep(0)

@@ -15,6 +15,7 @@ import queue
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
 import msgspec
@@ -42,7 +43,9 @@ class Engine(Protocol):
     """
 
     def query(self, sql: str, parameters: Mapping[str, object], settings: Mapping[str, object], fmt: str) -> bytes: ...
-    def insert(self, table: str, columns: Sequence[str], lines: bytes, settings: Mapping[str, object]) -> None: ...
+    def insert(
+        self, table: str, columns: Sequence[str], lines: bytes | Path, settings: Mapping[str, object]
+    ) -> None: ...
     def stream(
         self, sql: str, parameters: Mapping[str, object], settings: Mapping[str, object], fmt: str
     ) -> Iterator[bytes]: ...
@@ -128,8 +131,8 @@ class EventStore:
         await self._settle(settled=True)
         await self._pools["background"].run(lambda engine: engine.query(sql, parameters or {}, settings or {}, "Null"))
 
-    async def insert(self, table: str, lines: bytes, *, token: str) -> None:
-        """Store rows (one JSON object a line, keys out of `INSERT_COLUMNS`).
+    async def insert(self, table: str, lines: bytes | Path, *, token: str) -> None:
+        """Store rows (one JSON object a line, keys out of `INSERT_COLUMNS`), or those of a file of such lines.
 
         The same `token` again, within the table's last 1,000 inserts, stores nothing twice.
         """

@@ -51,6 +51,11 @@ PRAGMAS = {
     "cache_size": "-16384",  # KiB: 16 MiB a connection
     "mmap_size": str(256 * 1024 * 1024),
 }
+WRITER_PRAGMAS = {
+    "journal_mode": "WAL",
+    "journal_size_limit": str(64 * 1024 * 1024),
+    "wal_autocheckpoint": "8000",  # pages, 32 MiB: a page that many commits touch is copied and synced once for all of them
+}
 
 
 class Metadata:
@@ -171,9 +176,7 @@ def _sqlite_engines(where: DatabaseUrl, *, durable: bool) -> tuple[AsyncEngine, 
     writer = create_async_engine(where.url, pool_size=1, max_overflow=0, **common)
     synchronous = "FULL" if durable else "NORMAL"
     _at_connect(reader, {**PRAGMAS, "query_only": "ON"})
-    _at_connect(
-        writer, {"journal_mode": "WAL", "synchronous": synchronous, "journal_size_limit": "67108864", **PRAGMAS}
-    )
+    _at_connect(writer, {"synchronous": synchronous, **WRITER_PRAGMAS, **PRAGMAS})
     _at_begin(reader, "BEGIN")
     _at_begin(writer, "BEGIN IMMEDIATE")
     return reader, writer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -67,10 +68,11 @@ class ServerEngine:
             )
         )
 
-    def insert(self, table: str, columns: Sequence[str], lines: bytes, settings: Mapping[str, object]) -> None:
+    def insert(self, table: str, columns: Sequence[str], lines: bytes | Path, settings: Mapping[str, object]) -> None:
+        block = lines.read_bytes() if isinstance(lines, Path) else lines
         self._call(
             lambda: self._client.raw_insert(
-                table, list(columns), insert_block=lines, settings=dict(settings), fmt="JSONEachRow"
+                table, list(columns), insert_block=block, settings=dict(settings), fmt="JSONEachRow"
             )
         )
 

@@ -23,10 +23,10 @@ test: lint      ## the CI tier: lint, types, import rules, every test but the lo
 	$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow and not chaos and not fuzz"
 
 test-all: lint  ## every tier: all store pairs, full example counts
-	HEDGEROW_TEST_TIER=all $(BIN)/python -m pytest -q -m "not fuzz and not chaos"
-	HEDGEROW_TEST_TIER=all HEDGEROW_TEST_DATABASE=postgresql $(BIN)/python -m pytest -q -m "stores and not fuzz and not chaos"
-	HEDGEROW_TEST_TIER=all HEDGEROW_TEST_CLICKHOUSE=http $(BIN)/python -m pytest -q -m "stores and not fuzz and not chaos"
-	HEDGEROW_TEST_TIER=all HEDGEROW_TEST_DATABASE=postgresql HEDGEROW_TEST_CLICKHOUSE=http $(BIN)/python -m pytest -q -m "stores and not fuzz and not chaos"
+	HEDGEROW_TEST_TIER=all $(BIN)/python -m pytest -q -n auto --dist loadfile -m "not fuzz and not chaos"
+	HEDGEROW_TEST_TIER=all HEDGEROW_TEST_DATABASE=postgresql $(BIN)/python -m pytest -q -n auto --dist loadfile -m "stores and not fuzz and not chaos"
+	HEDGEROW_TEST_TIER=all HEDGEROW_TEST_CLICKHOUSE=http $(BIN)/python -m pytest -q -n auto --dist loadfile -m "stores and not fuzz and not chaos"
+	HEDGEROW_TEST_TIER=all HEDGEROW_TEST_DATABASE=postgresql HEDGEROW_TEST_CLICKHOUSE=http $(BIN)/python -m pytest -q -n auto --dist loadfile -m "stores and not fuzz and not chaos"
 
 chaos: setup    ## 200 rounds of kill -9 under load
 	HEDGEROW_CHAOS_ROUNDS=200 $(BIN)/python -m pytest -q -m chaos --timeout=7200

@@ -7,8 +7,9 @@
 //   soon(ask)       the same for four seconds, and says whether it became true
 //   asked(part)     the answered requests whose address has this in it
 //   stored(event)   how many events of that name the project of `args.project` has, by HogQL
+//   judge(page)     what axe finds wrong about a page for people who see, hear or move less, and whether it is too wide
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -39,6 +40,18 @@ async function executable() {
   }
   if (!existsSync("/etc/fonts/fonts.conf")) process.env.FONTCONFIG_PATH = join(process.env.TMPDIR, "fonts");
   return path;
+}
+
+const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+
+async function judge(page) {
+  await page.evaluate(axe);
+  return page.evaluate(async () => {
+    const { violations } = await globalThis.axe.run(document, { rules: { "target-size": { enabled: true } } });
+    const wrong = violations.flatMap(({ id, impact, nodes }) => nodes.map(({ html }) => `${id} (${impact}): ${html.slice(0, 120)}`));
+    const { scrollWidth } = document.documentElement;
+    return scrollWidth > window.innerWidth ? [...wrong, `wider than the screen: ${scrollWidth}`] : wrong;
+  });
 }
 
 const browser = await chromium.launch({ executablePath: await executable(), headless: true, args: FLAGS });
@@ -98,8 +111,8 @@ async function run({ script, args }) {
   }
 
   try {
-    const scenario = new AsyncFunction("open", "args", "until", "soon", "asked", "stored", script);
-    const result = (await scenario(open, args, until, soon, asked, stored)) ?? null;
+    const scenario = new AsyncFunction("open", "args", "until", "soon", "asked", "stored", "judge", script);
+    const result = (await scenario(open, args, until, soon, asked, stored, judge)) ?? null;
     return { result, console: console_, requests };
   } catch (error) {
     return { error: String(error.stack ?? error), console: console_, requests };

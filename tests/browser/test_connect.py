@@ -27,57 +27,6 @@ LOOKS: dict[str, dict[str, Any]] = {
 }
 PICTURES = Path(os.environ.get("HEDGEROW_TEST_PICTURES") or ROOT / "node_modules" / ".cache" / "pictures")
 
-# What a page must be for everybody: judged in the page, one complaint a line.
-JUDGE = """
-const judge = (page) => page.evaluate(() => {
-  const wrong = [];
-  const named = (element) => (element.labels?.length && [...element.labels].some((label) => label.textContent.trim()))
-    || element.getAttribute("aria-label") || element.textContent.trim();
-  for (const element of document.querySelectorAll("input:not([type=hidden]), select, button, a[href]")) {
-    if (!named(element)) wrong.push(`no name: ${element.outerHTML.slice(0, 120)}`);
-  }
-  const ids = [...document.querySelectorAll("[id]")].map((element) => element.id);
-  for (const id of new Set(ids)) if (ids.filter((one) => one === id).length > 1) wrong.push(`id twice: ${id}`);
-  for (const element of document.querySelectorAll("[aria-describedby], [aria-labelledby]")) {
-    for (const name of ["aria-describedby", "aria-labelledby"]) {
-      for (const id of (element.getAttribute(name) ?? "").split(" ").filter(Boolean)) {
-        if (!document.getElementById(id)) wrong.push(`${name} leads nowhere: ${id}`);
-      }
-    }
-  }
-  const levels = [...document.querySelectorAll("h1, h2, h3, h4")].map((element) => Number(element.tagName[1]));
-  if (levels.filter((level) => level === 1).length !== 1) wrong.push("not one h1");
-  levels.reduce((before, level) => { if (level > before + 1) wrong.push(`heading skips to h${level}`); return level; }, 0);
-  if (!document.documentElement.lang) wrong.push("no language");
-  if (!document.querySelector("main")) wrong.push("no main");
-  if (!document.title) wrong.push("no title");
-  if (document.documentElement.scrollWidth > window.innerWidth) wrong.push(`wider than the screen: ${document.documentElement.scrollWidth}`);
-  const light = (colour) => {
-    const parts = colour.match(/[\\d.]+/g).map(Number);
-    const [r, g, b] = parts.map((part) => { const c = part / 255; return c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4; });
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const ground = (element) => {
-    for (let one = element; one; one = one.parentElement) {
-      const colour = getComputedStyle(one).backgroundColor;
-      if (!/, 0\\)$/.test(colour) && colour !== "transparent") return colour;
-    }
-    return "rgb(255, 255, 255)";
-  };
-  for (const element of document.querySelectorAll("p, h1, h2, h3, label, legend, button, a, small, code, dt, dd, span, option")) {
-    if (!element.textContent.trim() || !element.getClientRects().length || element.matches(".skip")) continue;
-    const [a, b] = [light(getComputedStyle(element).color), light(ground(element))].sort((x, y) => y - x);
-    const ratio = (a + 0.05) / (b + 0.05);
-    if (ratio < 4.5) wrong.push(`contrast ${ratio.toFixed(2)}: ${element.outerHTML.slice(0, 100)}`);
-  }
-  for (const element of document.querySelectorAll("button, select, input[type=text], input[type=password]")) {
-    const box = element.getBoundingClientRect();
-    if (box.height && box.height < 24) wrong.push(`too small to touch: ${element.outerHTML.slice(0, 100)}`);
-  }
-  return wrong;
-});
-"""
-
 
 @pytest.fixture
 def gateway(server: LiveServer) -> Iterator[httpx.Client]:
@@ -99,7 +48,7 @@ def picture(name: str) -> str:
 
 def run(chromium: Chromium, script: str, server: LiveServer, **args: Any) -> Outcome:
     account = server.account
-    return chromium.run(JUDGE + script, url=server.url, email=account["email"], password=account["password"], **args)
+    return chromium.run(script, url=server.url, email=account["email"], password=account["password"], **args)
 
 
 @pytest.mark.parametrize("look", LOOKS)

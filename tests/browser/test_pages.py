@@ -275,3 +275,28 @@ def test_the_shell_snippets_work_as_pasted(server: LiveServer) -> None:
     ]
     assert answers[0]["status"] == "Ok"
     assert ["hello from curl", 1] in answers[1]["results"]
+
+
+def test_axe_finds_nothing_wrong_with_any_page(chromium: Chromium, server: LiveServer) -> None:
+    outcome = chromium.run(
+        """
+const found = {};
+const page = await open();
+await page.setContent("<html><body><img src=x></body></html>");
+found.bad = (await judge(page)).length > 0;
+const phone = { viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true };
+for (const look of [{ colorScheme: "light" }, { colorScheme: "dark" }, phone]) {
+  const page = await open(look);
+  for (const path of ["/", "/demo/", "/login/"]) {
+    const answer = await page.goto(args.url + path);
+    found[`${JSON.stringify(look)} ${path} ${answer.status()}`] = await judge(page);
+  }
+}
+return found;
+""",
+        url=server.url,
+    )
+    found: dict[str, Any] = outcome.result
+    assert found.pop("bad") is True, "axe does look"
+    assert len(found) == 9
+    assert {name: wrong for name, wrong in found.items() if wrong or not name.endswith(" 200")} == {}

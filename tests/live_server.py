@@ -113,6 +113,12 @@ class LiveServer:
         self.api = httpx.Client(base_url=self.url, headers={"Authorization": bearer}, timeout=30)
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int:
+        """Of the running process."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> Self:
         line = [*COMMAND, "serve", "--data", str(self.data_dir), "--host", "127.0.0.1", "--port", str(self.port)]
         with self.log.open("ab") as log:

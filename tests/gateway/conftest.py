@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from tests.gateway.fake_posthog import FakePostHog
+from tests.gateway.secrecy import nothing_secret_is_left
 from tests.gateway.world import World, a_world
 from tests.stores.databases import database_url
 
@@ -17,6 +18,13 @@ from hedgerow.settings import Settings
 def anyio_backend() -> str:
     """One event loop for a module: its gateway serves every test of it."""
     return "asyncio"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def secrecy() -> Iterator[None]:
+    """Whatever a module's tests do: no secret that was made meanwhile is left anywhere."""
+    with nothing_secret_is_left():
+        yield
 
 
 @pytest.fixture(scope="module")

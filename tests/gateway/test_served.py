@@ -135,6 +135,14 @@ def test_alone_it_serves_accounts_and_tells_another_server(served: LiveServer, t
     assert process.returncode == 0, log.read_text()
 
 
+def test_a_crash_leaves_no_image_of_the_memory(served: LiveServer) -> None:
+    limits = Path(f"/proc/{served.pid}/limits")
+    if not limits.exists():
+        pytest.skip("this system does not show a process's limits")
+    (line,) = [line for line in limits.read_text().splitlines() if line.startswith("Max core file size")]
+    assert line.split()[4:6] == ["0", "0"]
+
+
 def test_no_secret_stands_in_a_file_or_a_log(served: LiveServer, caller: httpx.Client) -> None:
     """The database, the event store, the log: every secret that was made here is in none of them."""
     wrong = "phx_" + "W" * 43

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from litestar import Litestar
 
-from hedgerow.commands.serving import calm_the_collector, listen, server_of
+from hedgerow.commands.serving import calm_the_collector, leave_no_core, listen, server_of
 from hedgerow.commands.setup import set_up
 from hedgerow.core.clock import Clock
 from hedgerow.core.errors import MetadataUnavailable
@@ -84,6 +84,7 @@ class Beside:
 
 async def gateway_forever(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM. Raises StartupError with one sentence."""
+    leave_no_core()
     set_up_logging(settings.log_level)
     clock = Clock()
     async with contextlib.AsyncExitStack() as stack:

@@ -11,7 +11,7 @@ What other rooms and the control plane lean on:
     connections  Status ("PENDING" | "ACTIVE" | "FAILED"), Method, Connection (what the data plane knows of a row),
                  Connections.of_user(user_id), .choose(…), .forget() after every write to a connection
     credentials  Protocol Credentials: for_connection(connection) -> Credential, after_refusal(connection, refused) ->
-                 Credential | None; SealedCredentials is the one for pasted keys and LOCAL; seal_credential(row, vault, secrets)
+                 Credential | None; seal_credential(row, vault, secrets)
     vault        Vault.open(settings), .seal(owner, version, plain) -> Sealed, .unseal(…), .rewrap(…)
     audit        audit(session, actor, action, clock=…, subject=…, details=…), Actor
     apps         App, HostChoice, OAuthEndpoints; Apps.load(settings), .get(name), .allows_origin(app, origin)

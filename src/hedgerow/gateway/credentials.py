@@ -1,7 +1,6 @@
 """What a call to an account carries instead of the caller's key (gateway §3).
 
-The data plane knows the Protocol `Credentials` alone. `SealedCredentials` serves connections whose credential does not end:
-pasted personal API keys and LOCAL. Tokens that end are refreshed by whoever implements the Protocol for them.
+The data plane knows the Protocol `Credentials` alone; `tokens` fulfils it, and refreshes what ends.
 """
 
 from __future__ import annotations
@@ -9,11 +8,8 @@ from __future__ import annotations
 from typing import Protocol
 
 import msgspec
-from sqlalchemy import select
 
-from hedgerow.core.errors import MetadataUnavailable
-from hedgerow.core.storage.metadata import Metadata
-from hedgerow.gateway.connections import Connection, connection_of
+from hedgerow.gateway.connections import Connection
 from hedgerow.gateway.models import ConnectionRow
 from hedgerow.gateway.vault import CannotUnseal, Vault
 
@@ -101,31 +97,6 @@ def bearer(secrets: Secrets, version: int) -> Credential:
     """`Authorization: Bearer …` of whichever secret there is."""
     token = secrets.access_token or secrets.api_key
     return Credential([(b"authorization", b"Bearer " + token.encode("latin-1", "replace"))], version)
-
-
-class SealedCredentials:
-    """Credentials that do not end: pasted keys, and the token that this server gave itself."""
-
-    def __init__(self, metadata: Metadata, vault: Vault) -> None:
-        """Unseal with `vault` what `metadata` holds."""
-        self._metadata = metadata
-        self._vault = vault
-
-    async def for_connection(self, connection: Connection) -> Credential:
-        """The bearer of the pasted key or of the token."""
-        return bearer(unseal_credential(connection, self._vault), connection.version)
-
-    async def after_refusal(self, connection: Connection, refused: Credential) -> Credential | None:
-        """A newer credential, if the connection has been given one since."""
-        try:
-            async with self._metadata.read() as session:
-                row = await session.scalar(select(ConnectionRow).where(ConnectionRow.id == connection.id))
-        except MetadataUnavailable:
-            return None
-        if row is None or row.version == refused.version or row.status != "ACTIVE":
-            return None
-        newer = connection_of(row)
-        return bearer(unseal_credential(newer, self._vault), newer.version)
 
 
 def _owner(connection_id: object) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.hogql.project import Project
 
 from hedgerow.hogql import Action, Cohort, parse_expr, parse_select
@@ -74,3 +76,40 @@ def has_noisy_values(project: Project) -> None:
             person_mode=mode,
             person_properties=None if mode == "propertyless" else then,
         )
+
+
+ANNS_VISIT = "019b8f00-0000-7000-8000-000000000001"
+A_BOUNCE = "019b8f00-0000-7000-8000-000000000002"
+
+
+def has_sessions(project: Project) -> None:
+    """A visit over midnight whose last event arrives first, a visit of one page, and sessions that are none."""
+    shop = "https://shop.example"
+    sent: list[tuple[str, str, str, str, dict[str, Any]]] = [
+        ("$autocapture", "ann", "2026-01-06 00:10:00", ANNS_VISIT, {"$current_url": f"{shop}/buy?x=1"}),
+        (
+            "$pageview",
+            "anon",
+            "2026-01-05 23:50:00",
+            ANNS_VISIT,
+            {
+                "$current_url": f"{shop}/tea",
+                "$referring_domain": "google.com",
+                "utm_source": "",
+                "gad_source": 1,
+                "gclid": "g-1",
+            },
+        ),
+        (
+            "$pageview",
+            "ann",
+            "2026-01-05 23:58:00",
+            ANNS_VISIT,
+            {"$current_url": f"{shop}/buy", "utm_source": "late", "$external_click_url": "https://elsewhere.example/"},
+        ),
+        ("$pageview", "bob", "2026-01-07 09:00:00", A_BOUNCE, {"$current_url": f"{shop}/", "$web_vitals_LCP_value": 7}),
+        ("$pageview", "bob", "2026-01-07 09:00:00", "9a7e3a0c-1111-4222-8333-444444444444", {}),
+    ]
+    for event, by, at, session, properties in sent:
+        columns: dict[str, Any] = {"$session_id": session}
+        project.sends(event, by=by, at=at, properties=properties, **columns)

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.hogql.golden_data import fill, has_noisy_values
+from tests.hogql.golden_data import fill, has_noisy_values, has_sessions
 from tests.hogql.project import Project, fresh_team_id
 
 from hedgerow.core.storage.events import EventStore, StoreError
@@ -103,6 +103,8 @@ def project_with(store: EventStore, options: str) -> Project:
                 project.moves("anon", "ann")
             case "noisy":
                 has_noisy_values(project)
+            case "sessions":
+                has_sessions(project)
             case "paged":
                 project.paged = True
             case _:

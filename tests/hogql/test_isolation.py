@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+from typing import Any
 
 import pytest
 from tests.hogql.project import Project, fresh_team_id
@@ -18,7 +19,15 @@ from hedgerow.hogql.print_clickhouse import Printer, UnguardedTable
 from hedgerow.hogql.types import STRING
 
 SECRET = "SECRET"
-TABLES = ("events", "persons", "groups", "person_overrides", "person_distinct_ids", "person_properties_versions")
+TABLES = (
+    "events",
+    "persons",
+    "groups",
+    "person_overrides",
+    "person_distinct_ids",
+    "person_properties_versions",
+    "raw_sessions",
+)
 EXAMPLES = 1_000 if os.environ.get("HEDGEROW_TEST_TIER") == "all" else 150
 FUZZ_EXAMPLES = int(os.environ.get("HEDGEROW_FUZZ_EXAMPLES", "2000"))
 
@@ -37,6 +46,13 @@ def ours(store: EventStore) -> Project:
                 person_properties={"secret": mark, "number": number, "$browser": mark, "$os": mark},
                 elements_chain=f'a:href="{mark}"text="{mark}"',
                 **{"$group_0": mark, "$session_id": mark, "$window_id": mark},
+            )
+            session: dict[str, Any] = {"$session_id": f"019b8f00-0000-7000-8000-00000000000{number}"}
+            project.sends(
+                mark,
+                by=name,
+                properties={"$current_url": f"https://{mark}/", "utm_source": mark, "$external_click_url": mark},
+                **session,
             )
             project.has_person(name, secret=mark)
         project.has_group(mark, secret=mark)
@@ -87,6 +103,13 @@ ATTACKS = [
     "(SELECT 1 AS e) UNION ALL (SELECT 2) ORDER BY (SELECT groupUniqArray(event) FROM events), e",
     "SELECT event, count() FROM events GROUP BY ROLLUP(event) HAVING _toInt64(event) = 1",
     "SELECT count() FILTER (WHERE _toInt64(event) = 1) OVER (ORDER BY event NULLS FIRST) FROM events",
+    "SELECT * FROM sessions",
+    "SELECT * FROM raw_sessions",
+    "SELECT count() FROM sessions WHERE _toInt64(distinct_id) = 1",
+    "SELECT count() FROM raw_sessions WHERE _toInt64(assumeNotNull(entry_url)) = 1",
+    "SELECT session.$urls, session.$entry_utm_source, session.distinct_id FROM events",
+    "SELECT count() FROM events WHERE _toInt64(assumeNotNull(session.$entry_utm_source)) = 1",
+    "SELECT s.distinct_id FROM events e FULL JOIN sessions s ON s.session_id = e.$session_id",
     "SELECT p.properties FROM person_distinct_ids d LEFT JOIN persons p ON p.id != d.person_id",
 ]
 

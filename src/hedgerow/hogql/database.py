@@ -6,10 +6,20 @@ beside this one that `TABLES` takes in, and describe its lazy joins in `joins`.
 
 from __future__ import annotations
 
-from typing import Literal
-
-import msgspec
-
+from hedgerow.hogql.sessions import SESSION_TABLES
+from hedgerow.hogql.table import (
+    TEAM_ID,
+    VERSIONS,
+    Column,
+    Expression,
+    Field,
+    LazyJoin,
+    Ruled,
+    Table,
+    Traverser,
+    VirtualTable,
+    fields_of,
+)
 from hedgerow.hogql.types import (
     BOOLEAN,
     DATETIME,
@@ -22,114 +32,19 @@ from hedgerow.hogql.types import (
     ValueType,
 )
 
+__all__ = [
+    "INTERNAL_TABLES",
+    "TABLES",
+    "Column",
+    "Expression",
+    "Field",
+    "LazyJoin",
+    "Ruled",
+    "Table",
+    "Traverser",
+    "VirtualTable",
+]
 
-class Column(msgspec.Struct, frozen=True):
-    """A stored column, or one computed by `sql` out of the table's own: `{0}` is the table's alias there.
-
-    `starred` columns are part of `SELECT *`.
-    """
-
-    name: str
-    type: ValueType
-    sql: str | None = None
-    starred: bool = True
-    stored_as: str | None = None
-
-    @property
-    def clickhouse(self) -> str:
-        """The ClickHouse column's name."""
-        return self.stored_as or self.name
-
-
-class Expression(msgspec.Struct, frozen=True):
-    """A field that stands for a HogQL expression over the table's other fields."""
-
-    name: str
-    hogql: str
-    starred: bool = False
-
-
-class Traverser(msgspec.Struct, frozen=True):
-    """Another way to write a chain of fields."""
-
-    name: str
-    chain: tuple[str, ...]
-
-
-class Ruled(msgspec.Struct, frozen=True):
-    """A field whose meaning depends on the project or on modifiers; the rule of that name answers (`rules.FIELDS`)."""
-
-    name: str
-    rule: str
-
-
-class LazyJoin(msgspec.Struct, frozen=True):
-    """A table that is joined only when one of its fields is asked for.
-
-    Rows of `table` where every (field, value) of `where` holds are joined by `key = their_key`: at most one for each row,
-    unless `join_type` says otherwise. Where none fits, its fields are NULL or ClickHouse's defaults, as in any LEFT JOIN.
-    """
-
-    name: str
-    table: str
-    key: str
-    their_key: str
-    where: tuple[tuple[str, int | str], ...] = ()
-    join_type: str = "LEFT ANY JOIN"
-
-
-class VirtualTable(msgspec.Struct, frozen=True):
-    """Fields of the same row under a name of their own."""
-
-    name: str
-    fields: tuple[Field, ...]
-
-    def field(self, name: str) -> Field | None:
-        """The field of that name."""
-        return next((each for each in self.fields if each.name == name), None)
-
-
-Field = Column | Expression | Traverser | Ruled | LazyJoin | VirtualTable
-
-
-class Table(msgspec.Struct, frozen=True):
-    """A table of HogQL.
-
-    `keeps` says which versions of a row are seen: `newest` reads the last version of each key and drops deleted ones
-    (ReplacingMergeTree FINAL), `all` reads rows as they are stored. `guarded` is False for table functions, which hold
-    nobody's rows; they take `min_args` to `max_args` arguments. `sample_by` is the column whose hash SAMPLE goes by.
-    `keys` are columns that joins go by and nobody names.
-    """
-
-    name: str
-    clickhouse: str
-    fields: dict[str, Field]
-    keeps: Literal["newest", "all"] = "all"
-    guarded: bool = True
-    min_args: int | None = None
-    max_args: int | None = None
-    sample_by: str | None = None
-    keys: dict[str, Field] = {}
-
-    def stars(self) -> list[str]:
-        """The names that `SELECT *` stands for, in order."""
-        return [
-            name
-            for name, each in self.fields.items()
-            if isinstance(each, Column | Expression | Ruled) and _starred(each)
-        ]
-
-
-def _starred(field: Column | Expression | Ruled) -> bool:
-    return not isinstance(field, Ruled) and field.starred
-
-
-def _fields(*fields: Field) -> dict[str, Field]:
-    return {each.name: each for each in fields}
-
-
-TEAM_ID = Column("team_id", INTEGER, starred=False)
-VERSIONS = (Column("is_deleted", BOOLEAN), Column("version", INTEGER))
 GROUP_TYPES = 5
 
 _LINK = r'(?::|\")href="(.*?)"'
@@ -146,8 +61,12 @@ _EVENTS = Table(
     name="events",
     clickhouse="events",
     sample_by="distinct_id",
-    keys=_fields(Column("person_properties_id", INTEGER), Column("distinct_id_hash", INTEGER)),
-    fields=_fields(
+    keys=fields_of(
+        Column("person_properties_id", INTEGER),
+        Column("distinct_id_hash", INTEGER),
+        Column("session_id_v7", INTEGER, "toUInt128(toUUIDOrZero({0}.`$session_id`))"),
+    ),
+    fields=fields_of(
         Column("uuid", UUID),
         Column("event", STRING),
         Column("properties", EVENT_PROPERTIES),
@@ -183,6 +102,7 @@ _EVENTS = Table(
                 Ruled("properties", "person_properties_on_event"),
             ),
         ),
+        LazyJoin("session", "sessions", "session_id_v7", "session_id_v7"),
         LazyJoin("override", "person_distinct_id_overrides", "distinct_id", "distinct_id"),
         *(
             LazyJoin(f"group_{index}", "groups", f"$group_{index}", "key", (("index", index),))
@@ -222,21 +142,22 @@ TABLES: dict[str, Table] = {
     table.name: table
     for table in (
         _EVENTS,
-        Table("persons", "persons", _fields(*_PERSON_FIELDS), keeps="newest"),
-        Table("raw_persons", "persons", _fields(*_PERSON_FIELDS, *VERSIONS)),
-        Table("person_distinct_ids", "person_distinct_ids", _fields(*_DISTINCT_ID_FIELDS), keeps="newest"),
-        Table("raw_person_distinct_ids", "person_distinct_ids", _fields(*_DISTINCT_ID_FIELDS, *VERSIONS)),
+        Table("persons", "persons", fields_of(*_PERSON_FIELDS), keeps="newest"),
+        Table("raw_persons", "persons", fields_of(*_PERSON_FIELDS, *VERSIONS)),
+        Table("person_distinct_ids", "person_distinct_ids", fields_of(*_DISTINCT_ID_FIELDS), keeps="newest"),
+        Table("raw_person_distinct_ids", "person_distinct_ids", fields_of(*_DISTINCT_ID_FIELDS, *VERSIONS)),
         Table(
             "person_distinct_id_overrides",
             "person_overrides",
-            _fields(*_DISTINCT_ID_FIELDS),
+            fields_of(*_DISTINCT_ID_FIELDS),
             keeps="newest",
-            keys=_fields(Column("distinct_id_hash", INTEGER, "cityHash64({0}.`distinct_id`)")),
+            keys=fields_of(Column("distinct_id_hash", INTEGER, "cityHash64({0}.`distinct_id`)")),
         ),
-        Table("raw_person_distinct_id_overrides", "person_overrides", _fields(*_DISTINCT_ID_FIELDS, *VERSIONS)),
-        Table("groups", "groups", _fields(*_GROUP_FIELDS), keeps="newest"),
-        Table("raw_groups", "groups", _fields(*_GROUP_FIELDS, *VERSIONS)),
-        Table("numbers", "numbers", _fields(Column("number", INTEGER)), guarded=False, min_args=1, max_args=2),
+        Table("raw_person_distinct_id_overrides", "person_overrides", fields_of(*_DISTINCT_ID_FIELDS, *VERSIONS)),
+        Table("groups", "groups", fields_of(*_GROUP_FIELDS), keeps="newest"),
+        Table("raw_groups", "groups", fields_of(*_GROUP_FIELDS, *VERSIONS)),
+        *SESSION_TABLES,
+        Table("numbers", "numbers", fields_of(Column("number", INTEGER)), guarded=False, min_args=1, max_args=2),
     )
 }
 """What may stand in FROM, by name."""
@@ -245,7 +166,7 @@ INTERNAL_TABLES: dict[str, Table] = {
     "person_properties_versions": Table(
         "person_properties_versions",
         "person_properties_versions",
-        _fields(Column("id", INTEGER), TEAM_ID, Column("properties", PERSON_PROPERTIES)),
+        fields_of(Column("id", INTEGER), TEAM_ID, Column("properties", PERSON_PROPERTIES)),
     ),
 }
 """Tables that only rules join; FROM does not find them."""

@@ -158,8 +158,8 @@ class TableSource(Source):
 
     @property
     def is_final(self) -> bool:
-        """Whether only the newest version of a row is read."""
-        return self.final or self.table.keeps == "newest"
+        """Whether a row is read once: its newest version, or its states merged."""
+        return self.final or self.table.keeps != "all"
 
     def has(self, name: str) -> bool:
         return name in self.table.fields or self.resolver.group_type_field(self.table, name) is not None

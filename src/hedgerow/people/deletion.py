@@ -1,10 +1,17 @@
-"""Deleting the events of deleted persons: a job, because it rewrites parts and must survive a kill."""
+"""Deleting the events of deleted persons: a job, because it rewrites parts and must survive a kill.
+
+Sessions go first: those that lose an event are deleted, computed anew from the events that stay, and then the events are
+deleted. A kill in between is no harm: the next run finds the same events and does all three again, and a state that is
+there twice counts once.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+
+from hedgerow.core.storage.schema.sessions import V7_OF_EVENT, insert_sessions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,10 +26,17 @@ KIND: Final = "delete_events"
 IDS_AT_ONCE: Final = 1_000
 """Distinct ids in one DELETE."""
 
-_DELETE: Final = """
-DELETE FROM events WHERE team_id = {team_id:Int64} AND distinct_id IN {ids:Array(String)}
-AND created_at <= fromUnixTimestamp64Micro({before_us:Int64}, 'UTC')
+_ASKED: Final = (
+    """distinct_id IN {ids:Array(String)} AND created_at <= fromUnixTimestamp64Micro({before_us:Int64}, 'UTC')"""
+)
+_LOSING: Final = f"""
+(SELECT {V7_OF_EVENT} FROM events WHERE team_id = {{team_id:Int64}} AND `$session_id` != '' AND {_ASKED})
 """
+_DELETE_SESSIONS: Final = f"DELETE FROM raw_sessions WHERE team_id = {{team_id:Int64}} AND session_id_v7 IN {_LOSING}"
+_SESSIONS_ANEW: Final = insert_sessions(
+    f"team_id = {{team_id:Int64}} AND {V7_OF_EVENT} IN {_LOSING} AND NOT (events.{_ASKED})"
+)
+_DELETE: Final = f"DELETE FROM events WHERE team_id = {{team_id:Int64}} AND {_ASKED}"
 
 
 class _Asked(msgspec.Struct):
@@ -63,6 +77,7 @@ class EventDeletion:
         for start in range(0, len(asked.distinct_ids), IDS_AT_ONCE):
             await progress(start / len(asked.distinct_ids))
             said = {"ids": asked.distinct_ids[start : start + IDS_AT_ONCE], "before_us": asked.before_us}
-            await self._events.command(_DELETE, {"team_id": asked.team_id, **said})
+            for statement in (_DELETE_SESSIONS, _SESSIONS_ANEW, _DELETE):
+                await self._events.command(statement, {"team_id": asked.team_id, **said})
         if self._deleted is not None:
             self._deleted(asked.team_id)

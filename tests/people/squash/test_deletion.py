@@ -122,3 +122,19 @@ async def test_a_deletion_waits_for_a_store_that_is_away(world: World, jobs: Job
     assert job.attempts <= 1
     await all_done(jobs)
     assert await names(world) == []
+
+
+async def test_a_session_loses_what_was_deleted_and_keeps_the_rest(world: World, jobs: Jobs):
+    shared, alone = "019b8f00-0000-7000-8000-000000000001", "019b8f00-0000-7000-8000-000000000002"
+    for distinct_id, session, url in (("ada", shared, "secret"), ("eve", shared, "kept"), ("ada", alone, "secret")):
+        sent = an_event(distinct_id, "$pageview", received_us=world.clock.now_us(), properties={"$current_url": url})
+        sent.session_id = session
+        await world.sends(sent)
+    await delete_with_events(world, jobs, "ada")
+    await jobs.start()
+    await all_done(jobs)
+    sessions = await world.rows(
+        "SELECT lower(hex(session_id_v7)), finalizeAggregation(distinct_id), urls, length(pageviews)"
+        " FROM raw_sessions FINAL WHERE team_id = TEAM"
+    )
+    assert sessions == [[shared.replace("-", ""), "eve", ["kept"], 1]]

@@ -25,6 +25,7 @@ DURABLE_TABLES = (
     "person_distinct_ids",
     "person_overrides",
     "groups",
+    "raw_sessions",
 )
 
 _REMEMBER = (

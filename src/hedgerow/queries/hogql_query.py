@@ -93,19 +93,20 @@ class HogQLQueryKind:
 
     name = "HogQLQuery"
     refresh_seconds = 60
+    is_plain = False
 
     def read(self, query: dict[str, Any]) -> HogQLQuery:
         """The node. Raises `ValidationFailed` with the field that does not fit."""
         try:
             node = msgspec.convert(query, HogQLQuery)
         except msgspec.ValidationError as error:
-            raise _below_query(reworded(error)) from None
+            raise below_query(reworded(error)) from None
         if node.connection_id is not None or node.send_raw_query:
             raise QueryRefused("Invalid connectionId for this team", attr="query__connectionId")
         unknown = sorted((node.modifiers or {}).keys() - MODIFIERS)
         if unknown:
             raise QueryRefused(f"Object contains unknown field `{unknown[0]}`", attr="query__modifiers")
-        _modifiers(node)
+        modifiers_of(node.modifiers)
         return node
 
     def overridden(
@@ -177,7 +178,7 @@ class HogQLQueryKind:
         most = run.settings.query_max_text_bytes
         if len(node.query) > most or len(node.query.encode(errors="replace")) > most:
             raise QueryRefused("Query size exceeded.", code="query_size_exceeded", attr="query__query")
-        modifiers = _modifiers(node)
+        modifiers = modifiers_of(node.modifiers)
         filler = Filler(node.values, node.variables, node.filters, run.team.test_account_filters)
         work = _Compilation(node.query, filler, modifiers, run.settings.query_max_rows, run.clock.now())
         return await run.compile(node.query, self._key(node, run, modifiers), work)
@@ -190,18 +191,19 @@ class HogQLQueryKind:
         return (run.team.id, node.query, modifiers, filled)
 
 
-def _below_query(error: ApiError) -> ApiError:
+def below_query(error: ApiError) -> ApiError:
+    """The error of a node's field, with its place in the request."""
     error.attr = "query" if error.attr is None else f"query__{error.attr}"
     return error
 
 
-def _modifiers(node: HogQLQuery) -> Modifiers:
+def modifiers_of(modifiers: dict[str, Any] | None) -> Modifiers:
     """Those modifiers that change rows. Raises `ValidationFailed`."""
     try:
-        given = {name: value for name, value in (node.modifiers or {}).items() if value is not None}
+        given = {name: value for name, value in (modifiers or {}).items() if value is not None}
         return msgspec.convert(given, Modifiers)
     except msgspec.ValidationError as error:
-        raise _below_query(reworded(error)) from None
+        raise below_query(reworded(error)) from None
 
 
 def _echoed(node: HogQLQuery) -> dict[str, Any]:

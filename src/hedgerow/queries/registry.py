@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final, Protocol
 
+from hedgerow.queries.database_schema import DatabaseSchemaQueryKind
 from hedgerow.queries.errors import QueryRefused
 from hedgerow.queries.freshness import Interval
 from hedgerow.queries.hogql_query import HogQLQueryKind
+from hedgerow.queries.metadata import HogQLMetadataKind
 from hedgerow.queries.run import KindAnswer, Run
 
 WRAPPERS: Final = frozenset({"DataTableNode", "DataVisualizationNode", "InsightVizNode"})
@@ -23,6 +25,8 @@ class Kind(Protocol):
     """As in `kind`."""
     refresh_seconds: int
     """How soon a client should ask again."""
+    is_plain: bool
+    """Whether the response is the kind's alone, without results and fields of the cache (queries §1.3)."""
 
     def read(self, query: dict[str, Any]) -> Any:
         """The node as a struct, which can be encoded. Raises `ValidationFailed`."""
@@ -41,7 +45,9 @@ class Kind(Protocol):
         ...
 
 
-KINDS: Final[dict[str, Kind]] = {kind.name: kind for kind in (HogQLQueryKind(),)}
+KINDS: Final[dict[str, Kind]] = {
+    kind.name: kind for kind in (HogQLQueryKind(), HogQLMetadataKind(), DatabaseSchemaQueryKind())
+}
 
 
 def kind_of(query: dict[str, Any], depth: int = 0) -> tuple[Kind, dict[str, Any]]:

@@ -106,8 +106,8 @@ class Answered(msgspec.Struct, frozen=True):
 class KindAnswer(msgspec.Struct, frozen=True):
     """What a kind calculated."""
 
-    results: list[bytes]
-    """The field `results` of the response: JSON, in pieces."""
+    results: list[bytes] | None
+    """The field `results` of the response: JSON, in pieces; None where it has no such field."""
     fields: msgspec.Struct
     """The kind's other fields."""
     may_be_kept: bool = True
@@ -115,6 +115,8 @@ class KindAnswer(msgspec.Struct, frozen=True):
 
     def body(self) -> tuple[bytes, ...]:
         """One JSON object, in pieces."""
+        if self.results is None:
+            return (msgspec.json.encode(self.fields),)
         return (b'{"results":', *self.results, b"," + msgspec.json.encode(self.fields)[1:])
 
 
@@ -136,6 +138,13 @@ class Run:
         self._is_long = False
         self._started = tools.clock.monotonic()
         self.timings: list[dict[str, Any]] = []
+
+    async def check(self, text: str, work: Any) -> Compiled | HogQLError:
+        """What `work(schema)` compiles, or why it cannot."""
+        try:
+            return await self._tools.compiler.compile(text, None, self.schema, work, size=self.size, asker=self._key)
+        except HogQLError as error:
+            return error
 
     async def compile(self, text: str, key: Hashable | None, work: Any) -> Compiled:
         """What `work(schema)` compiles; kept under `key`. Raises `QueryRefused`."""

@@ -163,6 +163,8 @@ class Queries:
         return "fresh" if is_fresh(found, interval, self._clock.now_us(), state, lax=lax) else "stale"
 
     def _response(self, asked: Asked, result: CachedResult, *, is_cached: bool, status: Status | None = None) -> Body:
+        if asked.kind.is_plain:
+            return result.body
         calculated = from_us(result.calculated_us)
         stale_after = STALE_AFTER_SECONDS[asked.kind.interval(asked.node)]
         run = RunFields(

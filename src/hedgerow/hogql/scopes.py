@@ -23,6 +23,7 @@ from hedgerow.hogql.lowered import (
 )
 from hedgerow.hogql.rules.key_filters import by_key
 from hedgerow.hogql.rules.prewhere import planned
+from hedgerow.hogql.rules.session_keys import with_session_keys
 from hedgerow.hogql.rules.timezone import in_zone
 from hedgerow.hogql.types import BOOLEAN, ValueType
 
@@ -93,7 +94,7 @@ class Scope:
         first = self.sources[0] if self.sources else None
         if not isinstance(first, TableSource) or not first.table.guarded:
             return [], everything
-        everything = by_key(first, everything)
+        everything = with_session_keys(first, by_key(first, everything))
         return planned(first.alias, everything, final=first.is_final)
 
 

@@ -157,6 +157,14 @@ TABLES: dict[str, Table] = {
         Table("groups", "groups", fields_of(*_GROUP_FIELDS), keeps="newest"),
         Table("raw_groups", "groups", fields_of(*_GROUP_FIELDS, *VERSIONS)),
         *SESSION_TABLES,
+        Table(
+            "generateSeries",
+            "generateSeries",
+            fields_of(Column("generate_series", INTEGER)),
+            guarded=False,
+            min_args=2,
+            max_args=3,
+        ),
         Table("numbers", "numbers", fields_of(Column("number", INTEGER)), guarded=False, min_args=1, max_args=2),
     )
 }

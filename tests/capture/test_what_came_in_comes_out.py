@@ -170,7 +170,7 @@ HALVES = st.text(st.characters() | st.characters(categories=["Cs"]), max_size=10
 
 
 @settings(max_examples=EXAMPLES, deadline=None)
-@given(st.dictionaries(HALVES, HALVES, max_size=4), st.booleans())
+@given(st.dictionaries(HALVES.filter(lambda key: not key.startswith("$")), HALVES, max_size=4), st.booleans())
 def test_any_surrogates_in_are_the_same_out(value: dict[str, str], ascii_only: bool) -> None:
     text = json.dumps(value) if ascii_only else json.dumps(value).replace("\\ue0", "\\uE0")
 

@@ -35,6 +35,8 @@ _LINKED = {
         "properties.secret",
         "properties.$browser",
         "properties.nested.secret",
+        "session.$entry_utm_source",
+        "session.distinct_id",
     ],
     "persons": ["properties.secret", "pdi.distinct_id"],
     "raw_persons": ["properties.secret"],

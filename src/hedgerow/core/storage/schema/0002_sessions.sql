@@ -1,6 +1,7 @@
 -- One row a session, kept as events arrive. Every state is idempotent (min, max, first, last, sets), so rows that come twice,
 -- a group that is sent again or a session that is computed anew change nothing. The key is the UUIDv7 as a number: it begins
--- with the session's time, so sessions lie in the order of time.
+-- with the session's time, so sessions lie in the order of time. The sets are bounded: whoever has the public token can send
+-- any number of events under one session's id.
 
 CREATE TABLE IF NOT EXISTS raw_sessions
 (
@@ -9,7 +10,7 @@ CREATE TABLE IF NOT EXISTS raw_sessions
     min_timestamp SimpleAggregateFunction(min, DateTime64(6, 'UTC')),
     max_timestamp SimpleAggregateFunction(max, DateTime64(6, 'UTC')),
     max_inserted_at SimpleAggregateFunction(max, DateTime64(6, 'UTC')),
-    urls SimpleAggregateFunction(groupUniqArrayArray, Array(String)),
+    urls SimpleAggregateFunction(groupUniqArrayArray(1000), Array(String)),
     distinct_id AggregateFunction(argMax, String, DateTime64(6, 'UTC')),
     entry_url AggregateFunction(argMin, Nullable(String), DateTime64(6, 'UTC')),
     end_url AggregateFunction(argMax, Nullable(String), DateTime64(6, 'UTC')),
@@ -18,9 +19,9 @@ CREATE TABLE IF NOT EXISTS raw_sessions
     entry AggregateFunction(argMin, String, DateTime64(6, 'UTC')),
     vitals_lcp AggregateFunction(argMin, Nullable(Float64), DateTime64(6, 'UTC')),
     -- hashes of the events' uuids
-    pageviews SimpleAggregateFunction(groupUniqArrayArray, Array(UInt64)),
-    autocaptures SimpleAggregateFunction(groupUniqArrayArray, Array(UInt64)),
-    screens SimpleAggregateFunction(groupUniqArrayArray, Array(UInt64))
+    pageviews SimpleAggregateFunction(groupUniqArrayArray(10000), Array(UInt64)),
+    autocaptures SimpleAggregateFunction(groupUniqArrayArray(10000), Array(UInt64)),
+    screens SimpleAggregateFunction(groupUniqArrayArray(10000), Array(UInt64))
 )
 ENGINE = AggregatingMergeTree
 ORDER BY (team_id, session_id_v7)
@@ -34,7 +35,7 @@ SELECT
     min(timestamp) AS min_timestamp,
     max(timestamp) AS max_timestamp,
     max(toDateTime64(inserted_at, 6, 'UTC')) AS max_inserted_at,
-    groupUniqArrayIf(assumeNotNull(`p_$current_url`), `p_$current_url` != '') AS urls,
+    groupUniqArrayIf(1000)(assumeNotNull(`p_$current_url`), `p_$current_url` != '') AS urls,
     argMaxState(distinct_id, timestamp) AS distinct_id,
     argMinState(nullIf(`p_$current_url`, ''), timestamp) AS entry_url,
     argMaxState(nullIf(`p_$current_url`, ''), timestamp) AS end_url,
@@ -46,9 +47,9 @@ SELECT
             mapValues(said)), ','), '}'),
         timestamp) AS entry,
     argMinState(toFloat64OrNull(properties_map['$web_vitals_LCP_value']), timestamp) AS vitals_lcp,
-    groupUniqArrayIf(cityHash64(uuid), event = '$pageview') AS pageviews,
-    groupUniqArrayIf(cityHash64(uuid), event = '$autocapture') AS autocaptures,
-    groupUniqArrayIf(cityHash64(uuid), event = '$screen') AS screens
+    groupUniqArrayIf(10000)(cityHash64(uuid), event = '$pageview') AS pageviews,
+    groupUniqArrayIf(10000)(cityHash64(uuid), event = '$autocapture') AS autocaptures,
+    groupUniqArrayIf(10000)(cityHash64(uuid), event = '$screen') AS screens
 FROM events
 WHERE `$session_id` != '' AND bitAnd(bitShiftRight(toUInt128(toUUIDOrZero(`$session_id`)), 76), 15) = 7
 GROUP BY team_id, session_id_v7;
@@ -61,7 +62,7 @@ SELECT
     min(timestamp) AS min_timestamp,
     max(timestamp) AS max_timestamp,
     max(toDateTime64(inserted_at, 6, 'UTC')) AS max_inserted_at,
-    groupUniqArrayIf(assumeNotNull(`p_$current_url`), `p_$current_url` != '') AS urls,
+    groupUniqArrayIf(1000)(assumeNotNull(`p_$current_url`), `p_$current_url` != '') AS urls,
     argMaxState(distinct_id, timestamp) AS distinct_id,
     argMinState(nullIf(`p_$current_url`, ''), timestamp) AS entry_url,
     argMaxState(nullIf(`p_$current_url`, ''), timestamp) AS end_url,
@@ -73,9 +74,9 @@ SELECT
             mapValues(said)), ','), '}'),
         timestamp) AS entry,
     argMinState(toFloat64OrNull(properties_map['$web_vitals_LCP_value']), timestamp) AS vitals_lcp,
-    groupUniqArrayIf(cityHash64(uuid), event = '$pageview') AS pageviews,
-    groupUniqArrayIf(cityHash64(uuid), event = '$autocapture') AS autocaptures,
-    groupUniqArrayIf(cityHash64(uuid), event = '$screen') AS screens
+    groupUniqArrayIf(10000)(cityHash64(uuid), event = '$pageview') AS pageviews,
+    groupUniqArrayIf(10000)(cityHash64(uuid), event = '$autocapture') AS autocaptures,
+    groupUniqArrayIf(10000)(cityHash64(uuid), event = '$screen') AS screens
 FROM events
 WHERE `$session_id` != '' AND bitAnd(bitShiftRight(toUInt128(toUUIDOrZero(`$session_id`)), 76), 15) = 7
 GROUP BY team_id, session_id_v7;

@@ -55,7 +55,9 @@ async def test_a_step_fails_and_the_process_ends_before_anybody_sends_again(worl
     await world.start()
     await world.sends(an_event("ada"))
     await world.writer.stop()
-    assert await world.count() == (4 if is_taken else 3)
+    # What a server's insert took before a later one failed is there, though nobody was told; a resend would be a double.
+    may_be_there = not world.people.is_alone and step > 1
+    assert await world.count() in ({4} if is_taken else {3, 4} if may_be_there else {3})
     report = await compare(world.stores.metadata, world.stores.events)
     assert report.healthy, report.as_text()
 

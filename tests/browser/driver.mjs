@@ -19,7 +19,7 @@ const FLAGS = [
   "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
   "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
 ];
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 60_000;
 const AsyncFunction = (async () => {}).constructor;
 
 // The package unpacks where TMPDIR says: beside itself, once, for all runs.

@@ -22,7 +22,8 @@ from hedgerow.gateway.answers import GatewayError, unavailable
 from hedgerow.gateway.apps import App, Apps
 from hedgerow.gateway.bodies import ClientGone, RequestBody
 from hedgerow.gateway.budgets import Budgets, Reservation, budget_headers
-from hedgerow.gateway.cache import ResponseCache, ttl_of
+from hedgerow.gateway.cache import ResponseCache
+from hedgerow.gateway.cache_rules import ttl_of
 from hedgerow.gateway.dry_run import answer_dry_run
 from hedgerow.gateway.forward import Cut
 from hedgerow.gateway.headers import Asked, Headers, read_headers
@@ -135,19 +136,35 @@ class GatewayApp:
         if ttl > 0:
             whole = await body.read_all()
 
-            async def send_it(send: Send) -> None:
+            async def send_it(send: Send, headers: Asked) -> None:
                 run.send = send
                 try:
-                    await self._counted(wanted, body, place, run, scope)
+                    await self._counted(Wanted(call, wanted.grant, headers), body, place, run, scope)
                 finally:
                     run.send = own
 
             own = run.send
             await self._cache.answer(ttl, call, asked, whole, policy, send=own, trace=run.trace, run=send_it)
-            return
-        await self._counted(wanted, body, place, run, scope)
-        if not call.is_read and run.trace.status < 400:
-            self._cache.written(call)
+        elif call.is_read:
+            await self._counted(wanted, body, place, run, scope)
+        else:
+            await self._written(wanted, body, place, run, scope)
+
+    async def _written(self, wanted: Wanted, body: RequestBody, place: Place, run: _Running, scope: Scope) -> None:
+        """Send a write, and end what was read before it: before the caller knows of it, who may read at once."""
+        own = run.send
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                self._cache.written(wanted.call)
+            await own(message)
+
+        run.send = send
+        try:
+            await self._counted(wanted, body, place, run, scope)
+        finally:
+            run.send = own
+            self._cache.written(wanted.call)  # also where nobody knows what came of it
 
     async def _counted(self, wanted: Wanted, body: RequestBody, place: Place, run: _Running, scope: Scope) -> None:
         """Send an admitted call, within its budgets."""

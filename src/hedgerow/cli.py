@@ -135,17 +135,41 @@ def demo(data_dir: Path | None, url: str | None, token: str | None) -> None:
 @main.command()
 @data_option
 @click.argument("hogql")
-@click.option("--json", "form", flag_value="json", help="Print the answer as JSON.")
-@click.option("--csv", "form", flag_value="csv", help="Print the rows as CSV.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "csv", "jsonl", "arrow", "parquet"]),
+    default="table",
+    help="table and json give the first 100 rows, unless the text has a LIMIT; the others every row.",
+)
+@click.option("--json", "form", flag_value="json", help="The same as --format json.")
+@click.option("--csv", "form", flag_value="csv", help="The same as --format csv.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write csv, jsonl, arrow or parquet here."
+)
 @_plainly
-def query(data_dir: Path | None, hogql: str, form: str | None) -> None:
-    """Run HogQL over the first project and print a table. Works beside a running server and without one."""
-    from hedgerow.commands.asking import ask, print_answer
+def query(data_dir: Path | None, hogql: str, form: str, output: Path | None) -> None:
+    """Run HogQL over the first project and print a table, or write rows in bulk.
 
-    answer = _run(ask(_settings(data_dir), hogql))
-    if answer.error is not None:
-        raise _Sentence(answer.error)
-    print_answer(answer, form)
+    Works beside a running server and without one.
+    """
+    settings = _settings(data_dir)
+    if form in {"table", "json"}:
+        from hedgerow.commands.asking import ask, print_answer
+
+        if output is not None:
+            raise click.UsageError("-o goes with --format csv, jsonl, arrow or parquet.")
+        answer = _run(ask(settings, hogql))
+        if answer.error is not None:
+            raise _Sentence(answer.error)
+        print_answer(answer, form)
+        return
+    from hedgerow.commands.exporting import export, refuse_bytes_on_a_terminal
+
+    refuse_bytes_on_a_terminal(form, output)
+    error = _run(export(settings, hogql, form, output))
+    if error is not None:
+        raise _Sentence(error)
 
 
 @main.group()

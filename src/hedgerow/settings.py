@@ -58,6 +58,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     query_max_result_bytes: int = 256 << 20
     query_max_rows: int = 50_000  # PostHog's most rows of one SELECT over the API
     query_max_text_bytes: int = 1 << 20
+    query_export_max_rows: int = 1_000_000_000  # of one CSV, JSON lines, Arrow or Parquet answer
+    query_export_max_seconds: float = 3_600.0
     query_concurrency: int = 4  # queries that run at once in this process
     query_waiting: int = 64  # queries that may wait for a place before 503
     query_concurrency_per_key: int = 4

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import sys
 from dataclasses import dataclass
@@ -37,16 +35,13 @@ async def ask(settings: Settings, hogql: str) -> Answer:
     try:
         house = await Hedgerow.open(settings)
     except StartupError:
-        origin = _address(settings)
+        origin = origin_of(settings)
         async with borrowed_key(settings) as key:
             try:
                 async with httpx.AsyncClient(base_url=origin, timeout=settings.query_max_seconds + 10) as client:
                     return await _post(client, key, hogql)
             except httpx.ConnectError:
-                raise StartupError(
-                    f"Another process has the data folder, and nothing answers at {origin};"
-                    " set HEDGEROW_HOST and HEDGEROW_PORT as for the server."
-                ) from None
+                raise nobody_answers(origin) from None
     try:
         async with borrowed_key(settings) as key:
             transport = httpx.ASGITransport(app=house)  # pyright: ignore[reportArgumentType]
@@ -56,7 +51,15 @@ async def ask(settings: Settings, hogql: str) -> Answer:
         await house.close()
 
 
-def _address(settings: Settings) -> str:
+def nobody_answers(origin: str) -> StartupError:
+    """What to say when the folder is taken and its server cannot be found."""
+    return StartupError(
+        f"Another process has the data folder, and nothing answers at {origin};"
+        " set HEDGEROW_HOST and HEDGEROW_PORT as for the server."
+    )
+
+
+def origin_of(settings: Settings) -> str:
     """Where the server that has the folder can be reached."""
     try:
         return address_file(settings).read_text(encoding="utf-8")
@@ -74,14 +77,9 @@ async def _post(client: httpx.AsyncClient, key: str, hogql: str) -> Answer:
 
 
 def print_answer(answer: Answer, form: str | None) -> None:
-    """A table, CSV, or JSON, on standard output."""
+    """A table, or JSON, on standard output."""
     if form == "json":
         click.echo(json.dumps({"columns": answer.columns, "results": answer.rows}, ensure_ascii=False))
-        return
-    if form == "csv":
-        lines = io.StringIO()
-        csv.writer(lines).writerows([answer.columns, *answer.rows])
-        click.echo(lines.getvalue(), nl=False)
         return
     table = Table(*(str(column) for column in answer.columns), header_style="bold")
     for row in answer.rows[:ROWS_SHOWN_MAX]:

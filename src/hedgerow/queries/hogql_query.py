@@ -80,10 +80,16 @@ class _Compilation(msgspec.Struct, frozen=True):
     modifiers: Modifiers
     rows_max: int
     now: datetime
+    is_whole: bool = False
+    """Without an implicit limit: `rows_max` is the limit then."""
 
     def __call__(self, schema: ProjectSchema) -> CompiledQuery:
         context = HogQLContext(
-            schema=schema, modifiers=self.modifiers, limit_top=PAGE_ROWS, max_limit=self.rows_max, page=True
+            schema=schema,
+            modifiers=self.modifiers,
+            limit_top=self.rows_max if self.is_whole else PAGE_ROWS,
+            max_limit=self.rows_max,
+            page=not self.is_whole,
         )
         return compile_select(self.filler.fill(parse_select(self.text), schema, ManualClock(self.now)), context)
 
@@ -174,21 +180,26 @@ class HogQLQueryKind:
         )
         return KindAnswer(rows.parts, fields)
 
-    async def _compile(self, node: HogQLQuery, run: Run) -> Compiled:
+    async def whole(self, node: HogQLQuery, run: Run, rows_max: int) -> CompiledQuery:
+        """See `export.Exportable`."""
+        return (await self._compile(node, run, rows_max)).query
+
+    async def _compile(self, node: HogQLQuery, run: Run, whole_max: int | None = None) -> Compiled:
         most = run.settings.query_max_text_bytes
         if len(node.query) > most or len(node.query.encode(errors="replace")) > most:
             raise QueryRefused("Query size exceeded.", code="query_size_exceeded", attr="query__query")
         modifiers = modifiers_of(node.modifiers)
         filler = Filler(node.values, node.variables, node.filters, run.team.test_account_filters)
-        work = _Compilation(node.query, filler, modifiers, run.settings.query_max_rows, run.clock.now())
-        return await run.compile(node.query, self._key(node, run, modifiers), work)
+        rows_max = run.settings.query_max_rows if whole_max is None else whole_max
+        work = _Compilation(node.query, filler, modifiers, rows_max, run.clock.now(), whole_max is not None)
+        return await run.compile(node.query, self._key(node, run, modifiers, whole_max), work)
 
-    def _key(self, node: HogQLQuery, run: Run, modifiers: Modifiers) -> Hashable | None:
+    def _key(self, node: HogQLQuery, run: Run, modifiers: Modifiers, whole_max: int | None) -> Hashable | None:
         """What a compiled query is kept by; None for filters, whose dates move with the time, and for what is large."""
         if node.filters is not None or run.size >= LARGE_BYTES:
             return None
         filled = msgspec.json.encode((node.values, node.variables)) if node.values or node.variables else b""
-        return (run.team.id, node.query, modifiers, filled)
+        return (run.team.id, node.query, modifiers, filled, whole_max)
 
 
 def below_query(error: ApiError) -> ApiError:

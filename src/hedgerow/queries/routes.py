@@ -13,7 +13,8 @@ from hedgerow.core.http import Access, ApiRequest, Caller, FromPath, JSONBody, N
 from hedgerow.core.http.limits import LimitClass
 from hedgerow.queries.connected import while_connected
 from hedgerow.queries.errors import QueryRefused
-from hedgerow.queries.pieces import in_pieces
+from hedgerow.queries.export import format_of
+from hedgerow.queries.pieces import in_blocks, in_pieces
 from hedgerow.queries.registry import kind_of
 from hedgerow.queries.runner import Queries
 from hedgerow.queries.schemas import QueryRequest, UpgradeRequest
@@ -46,6 +47,9 @@ async def _answer(
         await access.limiter.check(limit, caller.grant.digest)
     key = f"{caller.kind} {caller.grant.digest}"
     size = len(await request.body())
+    fmt = format_of(request.query_params.get("format"), request.headers.get("accept", ""))
+    if fmt is not None:
+        return in_blocks(queries.export(team, key, data, size, fmt), team.id, request.receive)
     status, body = await while_connected(request.receive, queries.answer(team, key, data, size))
     return in_pieces(status, body)
 

@@ -166,21 +166,29 @@ def wrapped(sql: str, names: Sequence[str], types: Sequence[str]) -> str | None:
         return None
     columns: list[str] = []
     for name, kind in zip(names, types, strict=True):
-        quoted = "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
-        if _MOMENT.search(kind) is None:
-            columns.append(quoted)
-            continue
-        plain = _PLAIN_MOMENT.fullmatch(kind)
-        if plain is None:
-            return None
-        columns.append(_moment_in_sql(quoted, plain[1], plain[2] or plain[4], plain[3]))
+        column = quoted(name)
+        if _MOMENT.search(kind) is not None:
+            moment = moment_in_sql(column, kind)
+            if moment is None:
+                return None
+            column = moment
+        columns.append(column)
     return f"SELECT {', '.join(columns)} FROM ({sql})"
 
 
-def _moment_in_sql(column: str, kind: str, digits: str | None, zone: str | None) -> str:
-    """`digits` are those of the fraction, None for ClickHouse's three."""
+def quoted(name: str) -> str:
+    """A name in ClickHouse's SQL."""
+    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+
+def moment_in_sql(column: str, kind: str) -> str | None:
+    """The column's moments as PostHog writes them, as text; None for a type that is not moments alone."""
+    plain = _PLAIN_MOMENT.fullmatch(kind)
+    if plain is None:
+        return None
+    digits, zone = plain[2] or plain[4], plain[3]  # of the fraction; None for ClickHouse's three
     is_utc = zone is None or zone == "UTC"
-    if kind == "DateTime":
+    if plain[1] == "DateTime":
         text = f"formatDateTime({column}, '%Y-%m-%dT%H:%i:%S{'Z' if is_utc else ''}')"
     else:
         six = column if digits == "6" else f"toDateTime64({column}, 6)"
@@ -318,12 +326,12 @@ def _parts(kind: str) -> tuple[str, list[str]]:
     outer, bracket, rest = kind.partition("(")
     if not bracket:
         return kind, []
-    parts, depth, start, quoted = [], 0, 0, False
+    parts, depth, start, in_quotes = [], 0, 0, False
     rest = rest[:-1]
     for place, letter in enumerate(rest):
         if letter == "'":
-            quoted = not quoted
-        elif not quoted:
+            in_quotes = not in_quotes
+        elif not in_quotes:
             depth += (letter == "(") - (letter == ")")
             if letter == "," and depth == 0:
                 parts.append(rest[start:place])

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Hashable
+from collections.abc import AsyncGenerator, Hashable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from functools import cache
 from typing import Any, Final
 
@@ -77,6 +78,21 @@ def query_limits(settings: Settings) -> dict[str, object]:
         "max_result_bytes": settings.query_max_result_bytes,
         "result_overflow_mode": "throw",
         "max_threads": settings.query_threads or cores_for_queries(),
+    }
+
+
+def bulk_limits(tools: Tools) -> dict[str, object]:
+    """ClickHouse settings that hold an export: its answer may be of any size, and what it sorts and groups goes to disk
+    where it outgrows half of the memory.
+    """
+    settings = tools.settings
+    spill = settings.query_max_memory_bytes // 2
+    return {
+        **tools.limits,
+        "max_execution_time": settings.query_export_max_seconds,
+        "max_result_bytes": 0,
+        "max_bytes_before_external_sort": spill,
+        "max_bytes_before_external_group_by": spill,
     }
 
 
@@ -179,10 +195,40 @@ class Run:
             compiled.learn(read.names, types, cells)
         return Answered(read.parts(rewritten=cells > 0), types, has_more=read.has_more)
 
-    async def answer(self, query: CompiledQuery, fmt: str, prefix: str = "") -> bytes:
-        """What ClickHouse answers in `fmt`; `prefix` may be `EXPLAIN …`. Raises an ApiError."""
+    async def answer(self, query: CompiledQuery, fmt: str, before: str = "", after: str = "") -> bytes:
+        """What ClickHouse answers in `fmt`; `before` may be `EXPLAIN …`. Raises an ApiError."""
         try:
-            return await self._ask(prefix + query.sql, query, fmt)
+            return await self._ask(before + query.sql + after, query, fmt)
+        except StoreError as error:
+            raise from_store(error) from None
+
+    async def columns(self, query: CompiledQuery) -> list[tuple[str, str]]:
+        """ClickHouse's names and types of the columns, in order, without running the query. Raises an ApiError."""
+        described = msgspec.json.decode(await self.answer(query, rows_.FORMAT, "DESCRIBE TABLE (", ")"))
+        return [(name, kind) for name, kind, *_ in described["data"]]
+
+    async def stream(
+        self, sql: str, query: CompiledQuery, fmt: str, settings: Mapping[str, object]
+    ) -> AsyncGenerator[bytes]:
+        """What ClickHouse answers to `sql`, which is made of the query, block by block and as large as it may be.
+
+        Raises an ApiError. Closing it early ends the query. That, not killing it, is how to end one: it may just wait for
+        somebody to read.
+        """
+        blocks = self._tools.events.stream(
+            sql,
+            query.parameters,
+            fmt=fmt,
+            settings={**query.settings, **settings, **bulk_limits(self._tools)},
+            tag=self._ticket.tag,
+            priority="bulk",
+        )
+        try:
+            async with aclosing(blocks):
+                async for block in blocks:
+                    yield block
+        except StoreUnavailable as error:
+            raise ServiceUnavailable("The event store cannot answer at the moment. Try again.") from error
         except StoreError as error:
             raise from_store(error) from None
 

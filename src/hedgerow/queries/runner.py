@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, Final
 
@@ -12,12 +13,13 @@ import msgspec
 from hedgerow.core import ids
 from hedgerow.core.clock import Clock, from_us, iso
 from hedgerow.core.http import ApiError, NotFound, Team
-from hedgerow.core.storage.events import EventStore, StoreError, StoreUnavailable
+from hedgerow.core.storage.events import BULK_THREADS, EventStore, StoreError, StoreUnavailable
 from hedgerow.core.telemetry import log, queries_run
 from hedgerow.hogql import ProjectSchema
 from hedgerow.queries.cache import CachedResult, MemoryCache, ResultCache, cache_key
 from hedgerow.queries.compiled import Compiler
 from hedgerow.queries.errors import QueryRefused, TooBusy
+from hedgerow.queries.export import Export, Exportable, Format, opened
 from hedgerow.queries.freshness import STALE_AFTER_SECONDS, DataState, is_fresh
 from hedgerow.queries.gate import Gate
 from hedgerow.queries.long_lane import LongLane
@@ -32,6 +34,7 @@ from hedgerow.settings import Settings
 SchemaOf = Callable[[Team], Awaitable[ProjectSchema]]
 Body = tuple[bytes, ...]
 CACHE_VERSION: Final = 2
+EXPORTS_WAITING_MAX: Final = 8
 _PROGRESS = """
     SELECT sum(read_rows), sum(read_bytes), sum(total_rows_approx), max(elapsed),
            sum(ProfileEvents['OSCPUVirtualTimeMicroseconds'])
@@ -84,6 +87,8 @@ class Queries:
             lane = LongLane(places, settings.query_waiting, settings.query_max_seconds)
         line = Gate(1, 1, settings.query_waiting, settings.query_max_seconds)
         self._tools = Tools(events, settings, clock, gate, lane, Compiler(line), limits)
+        self._settings = settings
+        self._exports = Gate(BULK_THREADS, BULK_THREADS, EXPORTS_WAITING_MAX, settings.query_max_seconds)
         self._jobs_max = settings.query_waiting + settings.query_concurrency
         self._jobs: set[asyncio.Task[None]] = set()
         self._tickets: dict[tuple[int, str], Ticket] = {}
@@ -113,6 +118,43 @@ class Queries:
             assert found is not None
             return status.http_status, self._response(asked, found, is_cached=True, status=status)
         return status.http_status, (msgspec.json.encode({"query_status": status}),)
+
+    @asynccontextmanager
+    async def export(
+        self, team: Team, key: str, request: QueryRequest, size: int, fmt: Format
+    ) -> AsyncGenerator[Export]:
+        """The rows of a query in bulk, for as long as the block runs. Raises an ApiError.
+
+        Its progress and its end can be asked for by its id, as those of an asynchronous query can.
+        """
+        asked = await asyncio.to_thread(self._asked, team, key, request, size)
+        if not isinstance(asked.kind, Exportable):
+            raise QueryRefused(f"A {asked.kind.name} can be had as JSON only.", attr="query__kind")
+        query_id = request.client_query_id or ids.uuid7().hex
+        ticket = self._ticket(asked, query_id)
+        ticket.task = asyncio.current_task()
+        status = self._statuses.start(team.id, query_id, ids.uuid4().hex)
+        try:
+            async with self._exports.place(key):
+                self._statuses.pick_up(status)
+                run = Run(self._tools, team, await self._schema_of(team), key, ticket, size)
+                query = await asked.kind.whole(asked.node, run, self._settings.query_export_max_rows)
+                async with opened(run, query, fmt, query_id) as export:
+                    yield export
+        except BaseException as error:
+            refused = error if isinstance(error, ApiError) else None
+            if isinstance(error, asyncio.CancelledError) and ticket.is_cancelled:
+                refused = QueryRefused("Query was cancelled.", code="query_was_cancelled")
+            self._statuses.end(status, error_message=None if refused is None else refused.detail)
+            self._count(asked, refused or error)
+            if refused is None or refused is error:
+                raise
+            raise refused from None
+        else:
+            self._statuses.end(status, results=b"null")
+            self._count(asked, None)
+        finally:
+            self._forget(ticket)
 
     async def status(self, team_id: int, query_id: str, *, show_progress: bool) -> Status:
         """The status of an asynchronous query. Raises `NotFound`."""
@@ -219,19 +261,32 @@ class Queries:
             self._statuses.end(status, results=b"".join(self._response(asked, result, is_cached=False)))
 
     def _open(self, asked: Asked, query_id: str) -> Ticket:
-        ticket = Ticket(asked.team.id, query_id)
-        place = (asked.team.id, query_id)
-        self._tickets[place] = ticket
+        ticket = self._ticket(asked, query_id)
         ticket.task = asyncio.create_task(self._calculate(asked, ticket))
 
         def closed(task: asyncio.Task[CachedResult]) -> None:
-            if self._tickets.get(place) is ticket:
-                del self._tickets[place]
+            self._forget(ticket)
             if not task.cancelled():
                 task.exception()  # whoever asked may be gone: then nobody else looks at it
 
         ticket.task.add_done_callback(closed)
         return ticket
+
+    def _ticket(self, asked: Asked, query_id: str) -> Ticket:
+        ticket = self._tickets[asked.team.id, query_id] = Ticket(asked.team.id, query_id)
+        return ticket
+
+    def _forget(self, ticket: Ticket) -> None:
+        place = (ticket.team_id, ticket.query_id)
+        if self._tickets.get(place) is ticket:
+            del self._tickets[place]
+
+    @staticmethod
+    def _count(asked: Asked, error: BaseException | None) -> None:
+        outcome = "answered"
+        if error is not None:
+            outcome = "refused" if isinstance(error, ApiError) and error.status < 500 else "failed"
+        queries_run.labels(asked.kind.name, outcome).inc()
 
     async def _calculate(self, asked: Asked, ticket: Ticket) -> CachedResult:
         state = await self._data.now(asked.team.id)
@@ -240,10 +295,9 @@ class Queries:
         try:
             answer = await asked.kind.calculate(asked.node, run)
         except BaseException as error:
-            outcome = "refused" if isinstance(error, ApiError) and error.status < 500 else "failed"
-            queries_run.labels(asked.kind.name, outcome).inc()
+            self._count(asked, error)
             raise
-        queries_run.labels(asked.kind.name, "answered").inc()
+        self._count(asked, None)
         result = CachedResult(answer.body(), calculated_us, self._clock.monotonic() - started, state)
         if answer.may_be_kept:
             await self._cache.put(asked.cache_key, result)

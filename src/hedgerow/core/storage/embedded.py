@@ -33,6 +33,8 @@ SMALL_INSERT = {"max_threads": 1, "max_insert_threads": 1, "input_format_paralle
 """Threads that a small insert would start only to wait for: 64 events cost 19 ms of CPU without them, 29 with."""
 HAS_MEMORY_FILES = hasattr(os, "memfd_create")
 """This is Linux: a file without a name can be made, and an open one has a path of its own."""
+PIPE_BYTES = 1 << 20
+"""What ClickHouse may write ahead of whoever reads a stream, where the system lets a pipe be so wide."""
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -102,17 +104,37 @@ class EmbeddedEngine:
     def stream(
         self, sql: str, parameters: Mapping[str, object], settings: Mapping[str, object], fmt: str
     ) -> Iterator[bytes]:
-        with self._busy:
+        """ClickHouse writes into a pipe: chDB's own streaming makes a document of its own of each block, which is none in
+        Parquet, Arrow or CSV with names.
+        """
+        reading, writing = os.pipe()
+        _widen(writing)
+        said: list[RuntimeError | UnicodeDecodeError] = []
+
+        def write() -> None:
+            target = f" INTO OUTFILE '/dev/fd/{writing}' TRUNCATE FORMAT {fmt}"
             try:
-                answer = self._connection.send_query(
-                    sql + _settings_clause(settings), fmt, params=_parameters(parameters)
+                self._connection.query(
+                    sql + target + _settings_clause(settings), "Null", params=_parameters(parameters)
                 )
-                with answer:
-                    for block in answer:
-                        yield block.bytes()
             except (RuntimeError, UnicodeDecodeError) as error:
-                self._drain()
-                raise from_text(_said(error)) from None
+                said.append(error)
+            finally:
+                os.close(writing)
+
+        with self._busy:
+            thread = threading.Thread(target=write, name="clickhouse-stream")
+            thread.start()
+            try:
+                while block := os.read(reading, PIPE_BYTES):
+                    yield block
+            finally:
+                os.close(reading)  # whoever still writes is told that nobody reads
+                thread.join()
+                if said:
+                    self._drain()
+            if said:
+                raise from_text(_said(said[0])) from None
 
     def close(self) -> None:
         with self._busy:
@@ -154,6 +176,12 @@ def _lock(folder: Path) -> IO[bytes]:
         lock.close()
         raise StartupError(f"The data folder {folder} cannot be written: permission denied.")
     return lock
+
+
+def _widen(pipe: int) -> None:
+    if hasattr(fcntl, "F_SETPIPE_SZ"):
+        with contextlib.suppress(OSError):  # a user may have so many pages in pipes, no more
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 
 class _memory_file:  # noqa: N801 — used as a context manager function

@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import queue
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
@@ -28,9 +28,11 @@ from hedgerow.settings import Settings
 __all__ = ["Engine", "EventStore", "Priority", "StoreError", "StoreUnavailable"]
 
 T = TypeVar("T")
-Priority = Literal["interactive", "background", "write"]
+Priority = Literal["interactive", "background", "bulk", "write"]
 WRITE_THREADS = 2
 BACKGROUND_THREADS = 2
+BULK_THREADS = 2
+KILL_SECONDS = 0.05  # between two tries
 
 _ROWS = msgspec.json.Decoder(list[Any])
 
@@ -63,6 +65,7 @@ class EventStore:
         self._pools: dict[Priority, _Pool] = {
             "interactive": _Pool("query", max(1, settings.query_concurrency), connect),
             "background": _Pool("background", BACKGROUND_THREADS, connect),
+            "bulk": _Pool("bulk", BULK_THREADS, connect),
             "write": _Pool("write", WRITE_THREADS, connect),
         }
 
@@ -147,9 +150,12 @@ class EventStore:
         fmt: str,
         settings: Mapping[str, object] | None = None,
         tag: str | None = None,
+        priority: Priority = "background",
         settled: bool = True,
-    ) -> AsyncIterator[bytes]:
-        """The answer block by block, in constant memory. Closing the iterator early ends the query."""
+    ) -> AsyncGenerator[bytes]:
+        """The answer block by block, in constant memory. Closing the iterator early ends the query, if it has a tag at
+        once, else as soon as it writes again.
+        """
         await self._settle(settled)
         text = _tagged(sql, tag)
         loop = asyncio.get_running_loop()
@@ -171,7 +177,7 @@ class EventStore:
             finally:
                 loop.call_soon_threadsafe(blocks.put_nowait, end)
 
-        running = asyncio.ensure_future(self._pools["background"].run(pump))
+        running = asyncio.ensure_future(self._pools[priority].run(pump))
         try:
             while (block := await blocks.get()) is not None:
                 if isinstance(block, BaseException):
@@ -181,6 +187,10 @@ class EventStore:
         finally:
             stopped.set()
             room.release()
+            while tag is not None and not running.done():  # it may not write for long
+                with contextlib.suppress(StoreError, StoreUnavailable):
+                    await self.kill(tag)
+                await asyncio.wait({running}, timeout=KILL_SECONDS)
             await running
 
     async def kill(self, tag: str) -> bool:

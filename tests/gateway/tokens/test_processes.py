@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
 import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -26,6 +27,8 @@ from hedgerow.gateway.models import ConnectionRow
 from hedgerow.settings import Settings
 
 CALLS = 200
+LIVES = 1_000 if os.environ.get("HEDGEROW_TEST_TIER") == "all" else 40
+"""How often a token ends."""
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -49,13 +52,23 @@ class Worker:
         self.process = process
 
     @classmethod
-    async def start(cls, world: World, connection_id: str, *, lease_seconds: float = 30, rounds: int = 0) -> Worker:
+    async def start(
+        cls,
+        world: World,
+        connection_id: str,
+        *,
+        lease_seconds: float = 30,
+        rounds: int = 0,
+        calls: int = CALLS,
+        began_at: str = "",
+    ) -> Worker:
         asked = {
             "data_dir": str(world.settings.data_dir),
             "database_url": world.settings.database_url,
             "hosts": list(world.settings.gateway_hosts),
             "connection": connection_id,
-            "calls": CALLS,
+            "calls": calls,
+            "began_at": began_at,
             "lease_seconds": lease_seconds,
             "rounds": rounds,
         }
@@ -83,6 +96,12 @@ class Worker:
     def go(self) -> None:
         assert self.process.stdin is not None
         self.process.stdin.write(b"\n")
+
+    async def end_of_input(self) -> None:
+        """Nothing more will be asked."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        await self.end()
 
     async def end(self, how: Literal["wait", "kill"] = "wait") -> None:
         if how == "kill":
@@ -185,3 +204,27 @@ async def test_four_processes_refresh_again_and_again_and_no_family_is_revoked(
     assert row.status == "ACTIVE"
     for worker in workers:
         await worker.end()
+
+
+async def test_a_token_that_ends_again_and_again_is_refreshed_once_each_time(shared: tuple[World, FakeOAuth]) -> None:
+    """Four processes, each with several calls, every hour for as long as it takes; no second use of a token is forgiven."""
+    world, oauth = shared
+    oauth.in_grace = False
+    connection_id = await expired_connection(world, oauth)
+    began_at = world.clock.now().isoformat()
+    workers = [await Worker.start(world, connection_id, calls=5, began_at=began_at) for _ in range(4)]
+    for life in range(1, LIVES + 1):
+        for worker in workers:
+            worker.go()
+        told = await asyncio.gather(*(worker.said() for worker in workers))
+        _, token = await stored(world, connection_id)
+        assert told == [{"outcomes": [token], "count": 5}] * 4, f"in life {life}"
+        assert len(oauth.refreshes) == life
+        oauth.expire()
+    (family,) = oauth.families
+    assert (family.rotations, family.revoked) == (LIVES, False)
+    assert len({one["refresh_token"] for one in oauth.refreshes}) == LIVES, "none was sent twice"
+    row, _ = await stored(world, connection_id)
+    assert (row.status, row.refresh_lease_until, row.version) == ("ACTIVE", None, LIVES + 2)
+    for worker in workers:
+        await worker.end_of_input()

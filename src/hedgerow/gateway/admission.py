@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 import msgspec
@@ -27,7 +27,8 @@ from hedgerow.settings import Settings
 CREDENTIAL_NAMES: Final = (b"personal_api_key", b"secret_api_token", b"access_token")
 
 
-AddressOf = Callable[[Scope], str | None]
+AddressOf = Callable[[Any], str | None]
+"""From an ASGI scope to an address."""
 
 
 def peer_of(scope: Scope) -> str | None:

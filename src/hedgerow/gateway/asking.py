@@ -62,8 +62,8 @@ class Asker(msgspec.Struct, frozen=True):
             raise policy_denied("manage_keys", "This key may not manage keys.")
 
 
-async def asker_of(request: AnyRequest, keys: GatewayKeys) -> Asker:
-    """Whoever sent the key. Raises `GatewayError` 401, 400, 403; `MetadataUnavailable`."""
+async def asker_of(request: AnyRequest, keys: GatewayKeys, address: str | None) -> Asker:
+    """Whoever sent the key, from this address. Raises `GatewayError` 401, 400, 403; `MetadataUnavailable`."""
     asked = read_headers(list(request.scope["headers"]))
     if asked.authorization is None:
         raise missing_key()
@@ -71,7 +71,6 @@ async def asker_of(request: AnyRequest, keys: GatewayKeys) -> Asker:
     grant = None if secret is None else await keys.find(secret)
     if grant is None:
         raise invalid_key()
-    address = request.client.host if request.client else None
     if grant.policy.ip_allow is not None and not is_from(address, grant.policy.ip_allow):
         raise policy_denied("ip", "Calls from this address are not allowed.")
     if grant.policy.expires_at is not None and grant.policy.expires_at <= keys.clock.now():

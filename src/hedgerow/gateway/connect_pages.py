@@ -158,6 +158,7 @@ async def _choice(
         app=app,
         row=link.connection,
         by=link.asked.by,
+        key=link.asked.key,
         owner=await control.owner(link.connection),
         places=places,
         finds_region=len([place for place in places if place.host in app.hosts]) > 1,
@@ -191,7 +192,7 @@ def _done(control: Control, link: Link) -> Page:
 
 def _unknown(request: AnyRequest, control: Control) -> Page:
     """The same page for a link that never was, one that was used and one that is too old (gateway §4.2 row 49)."""
-    address = request.client.host if request.client else ""
+    address = control.address_of(request.scope) or ""
     if not control.guesses.may_fail(address):
         text = "Too many links that are none were opened from your address. Wait a minute."
         return page("refused.html", status=429, title="Wait a minute", text=text)

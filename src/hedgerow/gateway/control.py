@@ -16,6 +16,7 @@ from hedgerow.core.identity.models import User
 from hedgerow.core.jobs import Jobs
 from hedgerow.core.storage.metadata import Metadata
 from hedgerow.gateway.accounts import Prober
+from hedgerow.gateway.admission import AddressOf, peer_of
 from hedgerow.gateway.answers import GatewayError, policy_denied
 from hedgerow.gateway.apps import App, Apps, plain_origin
 from hedgerow.gateway.asking import AnyRequest, Asker, asker_of
@@ -25,7 +26,7 @@ from hedgerow.gateway.connector import Connector
 from hedgerow.gateway.discovery import Discovery
 from hedgerow.gateway.enquiry import Enquirer
 from hedgerow.gateway.guesses import Guesses
-from hedgerow.gateway.keys import GatewayKeys
+from hedgerow.gateway.keys import GatewayKeys, KeyGrant
 from hedgerow.gateway.lifecycle import Lifecycle
 from hedgerow.gateway.local import LocalUpstream
 from hedgerow.gateway.models import ConnectionRow
@@ -97,6 +98,8 @@ class Control:
         self.links = Links(metadata, vault, clock, self.origin)
         self.lifecycle = Lifecycle(metadata, vault, clock, connections, self.links)
         self.places = Places(apps, self.origin)
+        self.address_of: AddressOf = peer_of
+        """Whose address counts: as on the data plane."""
         self._waiting: dict[int, int] = {}
         self.enquirer = Enquirer(client)
         self.prober = Prober(self.enquirer)
@@ -166,7 +169,7 @@ class Control:
 
     async def asker(self, request: AnyRequest) -> Asker:
         """Whoever asks, counted. Raises `GatewayError` 401, 400, 403, 429; `MetadataUnavailable`."""
-        asker = await asker_of(request, self.keys)
+        asker = await asker_of(request, self.keys, self.address_of(request.scope))
         self._rates.take(asker.grant.id, asker.grant.policy.rate)
         return asker
 
@@ -178,7 +181,7 @@ class Control:
             raise GatewayError(400, "unknown_app", "There is no app of this name.", "app", hint=f"Apps: {names}.")
         return found
 
-    def examined(self, new: NewConnection, by: str) -> tuple[App, Asked]:
+    def examined(self, new: NewConnection, by: KeyGrant) -> tuple[App, Asked]:
         """What a new connection asks for, checked. Raises `GatewayError` 400."""
         app = self.app(new.app)
         if new.method is not None and (new.method not in METHODS or new.method not in app.methods):
@@ -202,7 +205,8 @@ class Control:
             method=new.method or "",
             scopes=scopes,
             access_level=new.access_level or "",
-            by=by,
+            by=by.name,
+            key=by.shown,
         )
         return app, asked
 
@@ -211,7 +215,7 @@ class Control:
 
         Raises `GatewayError`, `MetadataUnavailable`.
         """
-        app, asked = self.examined(new, asker.grant.name)
+        app, asked = self.examined(new, asker.grant)
         if asker.grant.policy.apps is not None and app.name not in asker.grant.policy.apps:
             raise policy_denied("app", f"The app {app.name} is not allowed.")
         grown = None
@@ -236,7 +240,7 @@ class Control:
         """`wanted` of all the account's `rows` as objects. A key that may not manage gets no connect links."""
         urls: Mapping[UUID, str] = {}
         if asker.grant.policy.manage_connections:
-            urls = await self.links.urls(wanted, Asked(by=asker.grant.name))
+            urls = await self.links.urls(wanted, Asked(by=asker.grant.name, key=asker.grant.shown))
         chosen = defaults(rows, asker.grant.pinned_connection_id)
         page = f"{self.origin}/settings"
         return [

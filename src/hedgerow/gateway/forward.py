@@ -219,6 +219,7 @@ class _Run:
     async def close(self) -> None:
         """Let go of the connection: kept if the exchange ended well, closed if not."""
         await self._let_go()
+        del self.watch  # it knows this call: together they would wait for Python's collector, 22 objects a call
 
 
 class _Watch:

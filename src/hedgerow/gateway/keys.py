@@ -49,6 +49,8 @@ class KeyGrant(msgspec.Struct, frozen=True, kw_only=True):
     pinned_connection_id: UUID | None
     expires_at: datetime | None
     last_used_at: datetime | None
+    shown: str
+    """Its first and last characters, by which its holder knows it."""
 
 
 class MadeKey(msgspec.Struct, frozen=True):
@@ -84,6 +86,11 @@ def _check(body: str) -> str:
         number, digit = divmod(number, len(_ALPHABET))
         characters = _ALPHABET[digit] + characters
     return characters
+
+
+def shown_key(row: GatewayKey) -> str:
+    """What may be shown of a key: `hgk_a1B2…x9Y8`."""
+    return f"{row.prefix}…{row.suffix}"
 
 
 def add_key(
@@ -234,6 +241,7 @@ class GatewayKeys:
             pinned_connection_id=row.pinned_connection_id,
             expires_at=row.expires_at,
             last_used_at=row.last_used_at,
+            shown=shown_key(row),
         )
 
     def _note_use(self, grant: KeyGrant, now: datetime) -> None:

@@ -89,7 +89,7 @@ class Gateway:
 
     def layer(self, inner: Any, local: LocalUpstream | None = None, *, address_of: AddressOf = peer_of) -> GatewayApp:
         """The data plane before `inner`; without `local` the gateway runs alone. `address_of` tells who calls."""
-        self.admission.address_of = address_of
+        self.admission.address_of = self.control.address_of = address_of
         self.connections.has_server = local is not None
         self.control.serve(local)
         return GatewayApp(

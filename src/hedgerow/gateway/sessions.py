@@ -41,6 +41,8 @@ class Asked(msgspec.Struct, frozen=True, omit_defaults=True):
     access_level: str = ""
     by: str = ""
     """The name of the key or the e-mail of the user who asked, for the page."""
+    key: str = ""
+    """The first and last characters of the key, if it was one."""
 
 
 class Link(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@
     POST /settings/connections              a new connection, and on to its connect page
     POST /settings/connections/{id}/open    connect one again
     POST /settings/connections/{id}/delete
+    POST /settings/sign-out                 end the session, and on to the sign-in page
 
 A write needs the word of the session's own pages; the session cookie alone, which a browser sends from anywhere, does not do.
 """
@@ -21,9 +22,12 @@ from uuid import UUID
 from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
+from sqlalchemy import delete
 
+from hedgerow.core.crypto import digest
 from hedgerow.core.http import Access
-from hedgerow.core.http.sessions import SESSION_COOKIE
+from hedgerow.core.http.sessions import SESSION_COOKIE, session_cookies
+from hedgerow.core.identity.models import UserSession
 from hedgerow.core.identity.people import SignedUser
 from hedgerow.gateway.answers import GatewayError
 from hedgerow.gateway.asking import AnyRequest
@@ -162,6 +166,20 @@ async def delete_connection(
     return led_on("/settings")
 
 
+@post("/settings/sign-out", status_code=200, request_max_body_size=FORM_BYTES_MAX, include_in_schema=False)
+async def sign_out(request: AnyRequest) -> Response[Any]:
+    """End the session, and ask who comes next. It leads nowhere else, whatever the form says."""
+    user, secret, _ = await _form(request)
+    if user is None:
+        return _refused()
+    access: Access = request.app.state.access
+    async with access.metadata.write() as session:
+        await session.execute(delete(UserSession).where(UserSession.digest == digest(secret)))
+    access.credentials.forget()
+    is_secure = access.settings.public_url.startswith("https:")
+    return led_on(SIGN_IN, cookies=session_cookies("", seconds=0, secure=is_secure))
+
+
 async def _page(
     control: Control,
     user: SignedUser,
@@ -247,4 +265,5 @@ routes = [
     new_connection,
     open_connection,
     delete_connection,
+    sign_out,
 ]

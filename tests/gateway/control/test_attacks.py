@@ -7,10 +7,15 @@ import re
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
-from tests.gateway.control.world import EVERYTHING, ORIGIN, ControlWorld, text_of, token_in
-from tests.gateway.fake_posthog import VALID_KEY
+from tests.gateway.control.world import EVERYTHING, ORIGIN, ControlWorld, a_control_world, text_of, token_in
+from tests.gateway.fake_posthog import VALID_KEY, FakePostHog
 from tests.gateway.world import TESTER
+
+from hedgerow.core.clock import ManualClock
+from hedgerow.core.storage.metadata import Metadata
+from hedgerow.settings import Settings
 
 ODD: list[dict[str, Any]] = [
     {"content": b"\xff\xfe\x00{", "headers": {"Content-Type": "application/json"}},
@@ -148,3 +153,48 @@ async def test_many_at_once_use_a_state_once(world: ControlWorld) -> None:
     answers = await asyncio.gather(*(world.call("GET", url.removeprefix(ORIGIN), headers=headers) for _ in range(10)))
     assert sorted(answer.status_code for answer in answers) == [303] + [400] * 9
     assert len(world.oauth.token_requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("trusted", "forwarded", "status"),
+    [
+        ((), "10.1.2.3", 403),  # nobody's word counts
+        (("127.0.0.1",), "10.1.2.3", 200),
+        (("127.0.0.1",), "192.0.2.9", 403),
+        (("127.0.0.1",), "10.1.2.3, 192.0.2.9", 403),  # the first is what the caller says of themselves
+        (("127.0.0.1", "192.0.2.9"), "10.1.2.3, 192.0.2.9", 200),
+        (("127.0.0.1",), "nonsense", 403),
+        (("127.0.0.1",), None, 403),
+    ],
+)
+async def test_both_planes_see_the_same_address(
+    metadata: Metadata,
+    settings: Settings,
+    clock: ManualClock,
+    fake: FakePostHog,
+    *,
+    trusted: tuple[str, ...],
+    forwarded: str | None,
+    status: int,
+) -> None:
+    behind = msgspec.structs.replace(settings, trusted_proxies=trusted)
+    async with a_control_world(metadata, behind, clock, fake) as world:
+        key = await world.new_key({**EVERYTHING, "ip_allow": ["10.0.0.0/8"]})
+        await world.create(api_key=VALID_KEY, host=world.fake.url)
+        headers = {} if forwarded is None else {"X-Forwarded-For": forwarded}
+        for path in ("/connections", "/keys", "/apps", "/usage", "/audit", "/posthog/api/projects/"):
+            answer = await world.call("GET", path, key=key, headers=headers)
+            assert answer.status_code == status, path
+            assert status == 200 or answer.json()["code"] == "policy_denied"
+
+
+async def test_who_guesses_links_behind_a_proxy_is_counted_alone(
+    metadata: Metadata, settings: Settings, clock: ManualClock, fake: FakePostHog
+) -> None:
+    behind = msgspec.structs.replace(settings, trusted_proxies=("127.0.0.1",))
+    async with a_control_world(metadata, behind, clock, fake) as world:
+        url = f"/connect/?session_token={'A' * 43}"
+        for _ in range(10):
+            assert (await world.call("GET", url, headers={"X-Forwarded-For": "192.0.2.1"})).status_code == 404
+        assert (await world.call("GET", url, headers={"X-Forwarded-For": "192.0.2.1"})).status_code == 429
+        assert (await world.call("GET", url, headers={"X-Forwarded-For": "192.0.2.2"})).status_code == 404

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.gateway.control.world import ORIGIN, ControlWorld, text_of, token_in
 from tests.gateway.fake_posthog import VALID_KEY
+from tests.gateway.world import TESTER
 from tests.oauth.world import challenge_of, form_of
 
 from hedgerow.gateway.connect_pages import LINK_COOKIE, WALK_COOKIE
@@ -385,3 +386,26 @@ async def test_a_form_leads_to_the_allowed_hosts_alone(world: ControlWorld) -> N
 
 def test_the_cookies_have_names_of_their_own() -> None:
     assert LINK_COOKIE != WALK_COOKIE
+
+
+async def test_the_page_says_whose_key_asked_for_which_app(world: ControlWorld) -> None:
+    """Who is sent a link can compare it with the key that they gave to a program."""
+    made = await world.gateway.keys.create(
+        TESTER, user_id=world.ada.user.id, name="Nightly report", policy={"manage_connections": True}
+    )
+    answer = await world.call("POST", "/connections", key=made.secret, json={"app": "posthog"})
+    page = await world.browser().open(answer.json()["url"])
+    said = f"{world.ada.user.email} asks to use a PostHog account through this gateway, by the key “Nightly report” ( {made.secret[:8]}…{made.secret[-4:]} )"
+    assert said in text_of(page)
+    assert made.secret[8:-4] not in page.text
+    assert made.secret not in str(answer.json())
+    again = await world.call("GET", f"/connections/{answer.json()['connection_id']}")
+    assert again.json()["connection"]["url"] == answer.json()["url"], "who looks at it does not ask for it"
+
+
+async def test_a_link_that_a_person_made_on_the_settings_page_names_no_key(world: ControlWorld) -> None:
+    browser = world.browser(await world.ada.session())
+    sent = await browser.send(await browser.get("/settings"), "/settings/connections", app="posthog")
+    page = await browser.open(sent.headers["location"])
+    assert f"{world.ada.user.email} asks to use a PostHog account" in text_of(page)
+    assert "by the key" not in text_of(page)

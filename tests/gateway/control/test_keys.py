@@ -227,3 +227,37 @@ async def test_what_somebody_else_has_cannot_be_reached_from_the_page(world: Con
         assert answer.status_code == 404
         assert not re.search(r"hgk_[0-9A-Za-z]{49}", answer.text)
     assert (await world.call("GET", "/connections", key=theirs.secret)).status_code == 200
+
+
+async def test_signing_out_ends_the_session_and_leads_to_the_door(world: ControlWorld) -> None:
+    browser, page = await signed_in(world)
+    session = browser.cookie("hedgerow_session")
+    assert session
+    elsewhere, _ = await signed_in(world)
+    out = await browser.send(page, "/settings/sign-out", next="https://evil.example/")
+    assert (out.status_code, out.headers["location"]) == (303, "/login/?next=/settings")
+    cookies = out.headers.get_list("set-cookie")
+    assert {cookie.partition("=")[0] for cookie in cookies} == {"hedgerow_session", "hedgerow_csrftoken"}
+    assert all("Max-Age=0" in cookie and "Path=/" in cookie for cookie in cookies)
+    door = await browser.get("/settings")
+    assert (door.status_code, door.headers["location"]) == (303, "/login/?next=/settings")
+    again = world.browser(session)
+    assert (await again.get("/settings")).status_code == 303, "what somebody kept of the cookie opens nothing more"
+    assert (await elsewhere.get("/settings")).status_code == 200, "a session of another browser is another session"
+    assert (await browser.send(page, "/settings/sign-out")).status_code == 403, "there is nobody to sign out"
+
+
+async def test_nobody_else_signs_a_user_out(world: ControlWorld) -> None:
+    browser, page = await signed_in(world)
+    word = re.search(r'name="word" value="([0-9a-f]{64})"', page.text)
+    assert word is not None
+    forged: list[tuple[dict[str, str], dict[str, str]]] = [
+        ({}, {}),
+        ({"word": "0" * 64}, {}),
+        ({"word": word[1]}, {"Origin": "https://evil.example"}),
+        ({"word": word[1]}, {"Origin": "null", "Sec-Fetch-Site": "cross-site"}),
+    ]
+    for fields, headers in forged:
+        assert (await browser.http.post("/settings/sign-out", data=fields, headers=headers)).status_code == 403
+    assert (await browser.get("/settings/sign-out")).status_code in {404, 405}, "a picture signs nobody out"
+    assert (await browser.get("/settings")).status_code == 200

@@ -30,6 +30,7 @@ from hedgerow.gateway.models import AuditEntry, ConnectionRow, UpstreamClient
 from hedgerow.gateway.routes import routes as gateway_routes
 from hedgerow.oauth import OAuthProvider
 from hedgerow.oauth import routes as oauth_routes
+from hedgerow.server import client_addresses
 from hedgerow.settings import Settings
 from hedgerow.workspace import routes as workspace_routes
 
@@ -192,7 +193,7 @@ async def a_control_world(
     listed.state.oauth = provider
     listed.state.gateway = gateway
     gateway.control.revocations.forget = access.credentials.forget
-    app = protected(gateway.layer(listed, Own(listed)), settings)
+    app = protected(gateway.layer(listed, Own(listed), address_of=client_addresses(settings)), settings)
     workspace = Workspace(app, access, clock)
     ada = await workspace.person(first_name="Ada")
     oauth = FakeOAuth(fake).install()

@@ -206,6 +206,7 @@ async def test_four_processes_refresh_again_and_again_and_no_family_is_revoked(
         await worker.end()
 
 
+@pytest.mark.timeout(900)
 async def test_a_token_that_ends_again_and_again_is_refreshed_once_each_time(shared: tuple[World, FakeOAuth]) -> None:
     """Four processes, each with several calls, every hour for as long as it takes; no second use of a token is forgiven."""
     world, oauth = shared

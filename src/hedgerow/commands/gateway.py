@@ -18,7 +18,9 @@ from hedgerow.core.telemetry import METRICS_CONTENT_TYPE, metrics, set_up_loggin
 from hedgerow.gateway import Gateway
 from hedgerow.gateway.routes import routes as gateway_routes
 from hedgerow.oauth import page_routes
+from hedgerow.server import client_addresses
 from hedgerow.settings import Settings
+from hedgerow.web import pages
 from hedgerow.workspace import sign_in_routes
 
 CONTROL = (
@@ -33,15 +35,18 @@ CONTROL = (
     "/api/logout",
     "/oauth/gateway-client.json",
     "/oauth/static",
+    "/static/pages",
 )
-"""What is answered by the control plane, and by signing in to its pages."""
+"""What is answered by the control plane, by signing in to its pages, and by what those look like."""
+HOME = "/settings"
+"""Where somebody is led who opens the gateway's bare address."""
 
 
 def control_plane(access: Access, room: Gateway) -> Any:
     """Connections, keys and their pages, and the door to those; nothing of the API."""
     layer = http_layer(access)
     layer["state"].update({"gateway": room})
-    routes = [*gateway_routes, *sign_in_routes.routes, page_routes.sign_in, page_routes.style]
+    routes = [*gateway_routes, *sign_in_routes.routes, page_routes.sign_in, page_routes.style, pages.asset]
     return Litestar(routes, openapi_config=None, logging_config=None, **layer)
 
 
@@ -70,7 +75,11 @@ class Beside:
             status, body, kind = await self._ready(), b"", "text/plain"
         elif scope["path"] == "/metrics":
             status, body, kind = 200, metrics(), METRICS_CONTENT_TYPE
+        elif scope["path"] == "/":
+            status, body, kind = 303, b"", "text/plain"
         headers = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
+        if status == 303:
+            headers.append((b"location", HOME.encode()))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
@@ -101,4 +110,5 @@ async def gateway_forever(settings: Settings) -> None:
         if made.get("gateway_key"):
             click.echo(f"\n  gateway key        {made['gateway_key']}   (secret, shown this once)\n")
         calm_the_collector()
-        await server_of(protected(room.layer(beside), settings)).serve(sockets=[listener])
+        layer = room.layer(beside, address_of=client_addresses(settings))
+        await server_of(protected(layer, settings)).serve(sockets=[listener])

@@ -1,82 +1,35 @@
 """The seed document's lines on connections, run word for word with only hosts, key and ids replaced (gateway §1, §2.2).
 
-The way through the connect page itself is walked in a real browser: `tests/browser/test_connect.py`.
+The way through the connect page itself is walked in a real browser: `tests/browser/test_seed.py`.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tests.chromium import node_command
-from tests.contract.seed.document import DOCUMENT, KEY_VARIABLE, Block, blocks, differences
+from tests.contract.seed.document import differences
+from tests.contract.seed.programs import (
+    BLOCKS,
+    CONTROL_HOST,
+    CREATE,
+    DELETE,
+    GATEWAY_HOST,
+    GET,
+    LIST,
+    SHOWN_ID,
+    Seed,
+    choosing,
+    titled,
+)
 from tests.live_server import LiveServer
-
-GATEWAY_HOST = "https://gateway.maton.ai"
-CONTROL_HOST = "https://ctrl.maton.ai"
-SHOWN_ID = "ce2b0840-4e39-4b58-b607-7290fa7a3595"
-BLOCKS = blocks(DOCUMENT.read_text())
-
-
-def titled(title: str, *parts: str) -> Block:
-    """The only block under this title that can be run and has these in it."""
-    (block,) = [
-        block
-        for block in BLOCKS
-        if block.language != "http" and block.title == title and all(part in block.text for part in parts)
-    ]
-    return block
-
-
-class Seed:
-    """A server, and the document's programs run against it."""
-
-    def __init__(self, server: LiveServer) -> None:
-        self.server = server
-        self.key = server.account["gateway_key"]
-
-    def run(self, block: Block, *, connection_id: str = SHOWN_ID, key: str | None = None) -> Any:
-        text = block.text.replace(GATEWAY_HOST, self.server.url).replace(CONTROL_HOST, self.server.url)
-        text = text.replace("{connection_id}", connection_id).replace(SHOWN_ID, connection_id)
-        done = self.process(block, text, self.key if key is None else key)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    def process(self, block: Block, text: str, key: str) -> subprocess.CompletedProcess[str]:
-        if block.language == "javascript":
-            command = [*node_command(), "--input-type=module", "-"]
-            text += "\nprocess.stdout.write(JSON.stringify(data));\n"
-        else:
-            command = [sys.executable, "-"]
-            if block.language == "python":
-                text += "\nimport json\nprint(json.dumps(data))\n"
-        return subprocess.run(
-            command,
-            input=text,
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, KEY_VARIABLE: key},
-            timeout=60,
-        )
 
 
 @pytest.fixture(scope="module")
 def seed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seed]:
     with LiveServer(tmp_path_factory.mktemp("seed-gateway") / "data") as running:
         yield Seed(running)
-
-
-LIST = "List Connections"
-CREATE = "Create Connection"
-GET = "Get Connection"
-DELETE = "Delete Connection"
 
 
 def test_the_list_shows_the_connection_of_the_first_start(seed: Seed) -> None:
@@ -109,7 +62,7 @@ def test_the_first_call_works_in_every_language_of_the_document(seed: Seed, lang
 
 
 def test_a_header_chooses_the_connection(seed: Seed) -> None:
-    (block,) = [block for block in BLOCKS if "Maton-Connection" in block.text and block.language != "http"]
+    block = choosing()
     (mine,) = seed.run(titled(LIST))["connections"]
     assert seed.run(block, connection_id=mine["connection_id"])["count"] == 1
     pending = seed.run(titled(CREATE))

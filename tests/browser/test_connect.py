@@ -185,7 +185,11 @@ await page.getByRole("button", { name: "Make the key" }).click();
 const key = await page.getByLabel("The new key").innerText();
 const wrong = await judge(page);
 await page.screenshot({ path: args.picture, fullPage: true });
-return { key, wrong };
+await page.getByRole("button", { name: "Sign out" }).click();
+await page.getByRole("heading", { name: "Sign in" }).waitFor();
+await page.goto(`${args.url}/settings`);
+const door = await page.getByLabel("Password").count();
+return { key, wrong, door };
 """,
         server,
         look=LOOKS[look],
@@ -194,6 +198,7 @@ return { key, wrong };
     )
     assert outcome.complaints == []
     assert outcome.result["wrong"] == []
+    assert outcome.result["door"] == 1, "who signs out is out"
     key = outcome.result["key"]
     answer = httpx.get(f"{server.url}/connections", headers={"Authorization": f"Bearer {key}"})
     assert answer.status_code == 200

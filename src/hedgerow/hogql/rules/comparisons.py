@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from hedgerow.hogql import ast
 from hedgerow.hogql.lowered import Function, Name, Select, SelectSet, Template, constant, native, template
 from hedgerow.hogql.rules.noisy_values import as_stored
+from hedgerow.hogql.rules.raw_values import on_raw_value
 from hedgerow.hogql.rules.timezone import align
 from hedgerow.hogql.types import BOOLEAN
 
@@ -67,6 +68,9 @@ def compare(op: str, left: Any, right: Any, resolver: Resolver) -> Any:
         if _is_null(left):
             return native(null_test, right, type=BOOLEAN)
     left, right = align(as_stored(left), as_stored(right), resolver.zone)
+    raw = on_raw_value(op, left, right, resolver)
+    if raw is not None:
+        return raw
     member = _MEMBER.get(op)
     if member is not None:
         return native(member, left, right, type=BOOLEAN)

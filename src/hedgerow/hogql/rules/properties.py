@@ -43,6 +43,15 @@ def read(node: Property) -> Any:
     return Template(pieces=_OF_RAW, args=[_raw(outer, path[1:])], type=_VALUE, harmless=True)
 
 
+def raw_of(value: Template) -> Any:
+    """The raw JSON value that a property's text is read from, as `read` made it; None for any other expression."""
+    if value.pieces is _OF_RAW:
+        return value.args[0]
+    if value.pieces is _OF_MAP:
+        return Template(pieces=_IN_MAP, args=value.args, type=STRING, harmless=True)
+    return None
+
+
 def _raw(text: Any, path: list[str | int]) -> Any:
     return native("JSONExtractRaw", text, *(constant(part) for part in path), type=STRING)
 

@@ -19,8 +19,9 @@ from bench.endpoint import endpoint
 from bench.gateway import gateway
 from bench.hostile import hostile
 from bench.ingest import ingest
+from bench.language import language
 from bench.overrides import overrides
-from bench.queries import properties
+from bench.properties import properties
 from bench.startup import startup
 
 RESULTS = Path(__file__).parent / "results"
@@ -31,6 +32,7 @@ MEASUREMENTS: dict[str, Callable[[], dict[str, Any]]] = {
     "hostile": hostile,
     "properties": properties,
     "overrides": overrides,
+    "language": language,
     "gateway": gateway,
 }
 BARS: tuple[tuple[str, str, str, float], ...] = (
@@ -59,6 +61,9 @@ BARS: tuple[tuple[str, str, str, float], ...] = (
     ("properties", "10M.other_times_faster", "≥", 15),
     ("properties", "10M.person_over_event", "≤", 3),
     ("overrides", "after_squash_ratio", "≤", 1.5),
+    ("language", "worst_over_by_hand", "≤", 1.3),
+    ("language", "export.rows_per_second", "≥", 500_000),
+    ("language", "export.growth_mb", "≤", 100),
     ("gateway", "added_p50_ms", "≤", 0.5),
     ("gateway", "added_p99_ms", "≤", 3),
     ("gateway", "half_load_p99_ms", "≤", 8),

@@ -13,7 +13,7 @@ from pathlib import Path
 import uvloop
 
 from bench.inside import Inside, inside
-from bench.queries import fill
+from bench.properties import fill
 from bench.running import serving
 from hedgerow.hogql import parse_select
 

@@ -17,7 +17,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from bench.queries import TEAM, timed
+from bench.properties import TEAM, timed
 from bench.running import Running, serving
 from hedgerow.core.storage.events import EventStore
 from hedgerow.settings import Settings

@@ -238,3 +238,39 @@ async def test_unknown_and_wrong_look_the_same(
     wrong = await confidential.refresh("phr_x", client_secret="wrong")
     unknown = await App(oauth, "nobody", "wrong").refresh("phr_x")
     assert (wrong.status_code, wrong.json()) == (unknown.status_code, unknown.json())
+
+
+async def test_one_subscriber_of_ipv6_is_one(oauth: OAuthWorld) -> None:
+    """Whoever has one address of such a network has 2^64 of them."""
+    for number in range(60):
+        oauth.own_address = f"2001:db8:1:1::{number:x}"
+        assert (await oauth.register()).status_code == 201
+    oauth.own_address = "2001:db8:1:1:ffff::1"
+    assert (await oauth.register()).status_code == 429
+    for elsewhere in ("2001:db8:1:2::1", "192.0.2.7"):
+        oauth.own_address = elsewhere
+        assert (await oauth.register()).status_code == 201
+
+
+async def test_a_code_that_is_used_again_takes_back_what_came_of_it(
+    oauth: OAuthWorld, browser: Browser, app: App
+) -> None:
+    code = await app.code(browser)
+    tokens = (await app.redeem(code)).json()
+    assert (await oauth.bearer(tokens["access_token"]).get("/api/projects/")).status_code == 200
+    thief = App(oauth, app.client_id)
+    assert (await thief.redeem(code)).json()["error"] == "invalid_grant"
+    assert (await oauth.bearer(tokens["access_token"]).get("/api/projects/")).status_code == 401
+    assert (await app.refresh(tokens["refresh_token"])).json()["error"] == "invalid_grant"
+
+
+async def test_nobody_takes_back_or_looks_into_tokens_of_another_application(
+    oauth: OAuthWorld, browser: Browser, app: App, confidential: App
+) -> None:
+    tokens = await app.tokens(browser)
+    assert (await confidential.revoke(tokens["access_token"])).status_code == 200
+    assert (await confidential.revoke(tokens["refresh_token"])).status_code == 200
+    assert (await oauth.bearer(tokens["access_token"]).get("/api/projects/")).status_code == 200
+    assert (await confidential.introspect(tokens["access_token"])).json() == {"active": False}
+    assert (await confidential.refresh(tokens["refresh_token"])).json()["error"] == "invalid_grant"
+    assert (await app.refresh(tokens["refresh_token"])).status_code == 200

@@ -319,6 +319,25 @@ async def test_it_is_read_again_beside_the_request(reads: OAuthWorld, site: Docu
     assert [asked for asked, _ in site.asked].count(path) == 2
 
 
+async def test_a_door_that_stays_shut_is_not_knocked_at_without_end(
+    reads: OAuthWorld, site: DocumentServer, browser: Browser
+) -> None:
+    """A page that anybody may open, signed in or not, must not become a hammer."""
+    app = App(reads, describe(site, headers={"Cache-Control": "max-age=600"}))
+    path = app.client_id.partition(str(site.port))[2]
+    await browser.open(app.url())
+    site.pages.clear()
+    reads.world.clock.advance(601)
+    for _ in range(5):
+        assert (await reads.nobody.get(app.url())).status_code == 302
+        await reads_done(reads)
+    assert [asked for asked, _ in site.asked].count(path) == 2
+    reads.world.clock.advance(301)
+    await reads.nobody.get(app.url())
+    await reads_done(reads)
+    assert [asked for asked, _ in site.asked].count(path) == 3
+
+
 async def test_after_a_day_it_must_be_read_first(reads: OAuthWorld, site: DocumentServer, ada: Person) -> None:
     app = App(reads, describe(site))
     await (await reads.browser(ada)).open(app.url())

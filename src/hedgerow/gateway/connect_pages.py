@@ -62,7 +62,7 @@ async def connect(request: AnyRequest, control: NamedDependency[Control]) -> Res
     token = request.cookies.get(LINK_COOKIE, "")
     link = await control.links.find(token)
     if link is None:
-        done = await control.links.completed(token)
+        done = await control.links.completed(token, request.cookies.get(WALK_COOKIE, ""))
         return _unknown(request, control) if done is None else _done(control, done)
     problem = query.get("problem") or link.connection.reason
     return await _choice(control, link, token, problem=PROBLEMS.get(problem or ""))
@@ -95,12 +95,12 @@ async def callback(request: AnyRequest, control: NamedDependency[Control]) -> Re
     over = _cookie(control, WALK_COOKIE, "", 0)
     try:
         said = _single(request)
-        await control.walks.end(said, request.cookies.get(WALK_COOKIE, ""))
+        link = await control.walks.end(said, request.cookies.get(WALK_COOKIE, ""))
     except Strayed:
         return page("refused.html", status=400, title="Nothing was connected", text=STRAYED)
     except Failed as error:
         return led_on(f"/connect/?problem={error.reason}", cookies=[over])
-    return led_on("/connect/", cookies=[over])
+    return await _completed(control, link)
 
 
 @post("/connect/key", status_code=200, request_max_body_size=FORM_BYTES_MAX, include_in_schema=False)
@@ -122,7 +122,7 @@ async def paste(request: AnyRequest, control: NamedDependency[Control]) -> Respo
     actor = Actor("system", "connect page")
     if not await control.lifecycle.activate(actor, link.connection.id, grown, link=link.digest):
         return _unknown(request, control)
-    return led_on("/connect/")
+    return await _completed(control, link)
 
 
 @get("/connect/style.css", include_in_schema=False)
@@ -178,6 +178,12 @@ async def _choice(
 
 def _first_choice(places: list[Place]) -> str:
     return places[0].name if places else ANYWHERE
+
+
+async def _completed(control: Control, link: Link) -> Response[None]:
+    """To the page that says so, which this browser alone may see."""
+    browser = await control.links.recognise(link.digest)
+    return led_on("/connect/", cookies=[_cookie(control, WALK_COOKIE, browser, int(LINK_LIVES.total_seconds()))])
 
 
 def _done(control: Control, link: Link) -> Page:

@@ -146,11 +146,27 @@ class Links:
         row, connection = found
         return Link(row.digest, connection, asked_of(row), row.return_url)
 
-    async def completed(self, token: str) -> Link | None:
-        """The link of a secret that has done its work, with the connection that came of it, for a day."""
-        if len(token) != TOKEN_CHARACTERS or not token.isascii():
+    async def completed(self, token: str, browser: str) -> Link | None:
+        """The link of a secret that has done its work, with the connection that came of it, for a day.
+
+        Only the browser that did the work is told whose account that is: links stand in chats and mails.
+        """
+        if len(token) != TOKEN_CHARACTERS or not token.isascii() or not browser:
             return None
-        return await self._found(ConnectSession.digest == digest(token), ConnectSession.completed_at.is_not(None))
+        return await self._found(
+            ConnectSession.digest == digest(token),
+            ConnectSession.completed_at.is_not(None),
+            ConnectSession.browser_digest == digest(browser),
+        )
+
+    async def recognise(self, name: str) -> str:
+        """A new secret for the browser that has completed a link."""
+        browser = secrets.token_urlsafe(TOKEN_BYTES)
+        async with self._metadata.write() as session:
+            await session.execute(
+                update(ConnectSession).where(ConnectSession.digest == name).values(browser_digest=digest(browser))
+            )
+        return browser
 
     async def of_walk(self, name: str) -> Link | None:
         """The link that a walk began from: it may end a little later than the link does."""
@@ -187,6 +203,7 @@ class Links:
             .where(ConnectSession.connection_id == connection_id)
             .values(
                 completed_at=self._clock.now(),
+                browser_digest=None,
                 state_digest=None,
                 walk=None,
                 walk_data_key=None,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -34,6 +34,8 @@ SECONDS_MIN: Final = 300
 SECONDS_MAX: Final = 86_400
 SECONDS_DEFAULT: Final = 3_600
 STALE: Final = timedelta(days=1)
+AGAIN_AFTER: Final = timedelta(minutes=5)
+"""How long a description that could not be read again is left alone: nobody may have us knock at a door without end."""
 DEFAULT_NAME: Final = "CIMD Client"
 UNREADABLE: Final = (
     "PostHog could not read the client metadata document at this client_id. "
@@ -68,6 +70,7 @@ class ClientDocuments:
         self._throttle = throttle
         self._clock = clock
         self._reading: dict[str, asyncio.Task[None]] = {}
+        self._failed_at: dict[str, datetime] = {}
 
     def is_usable(self, known: Client | None) -> bool:
         """Whether nothing has to be read before the application can be spoken of."""
@@ -103,7 +106,9 @@ class ClientDocuments:
         await asyncio.gather(*tuple(self._reading.values()), return_exceptions=True)
 
     def _read_beside(self, url: str) -> None:
-        if url not in self._reading:
+        now = self._clock.now()
+        self._failed_at = {name: when for name, when in self._failed_at.items() if now < when + AGAIN_AFTER}
+        if url not in self._reading and url not in self._failed_at:
             task = asyncio.get_running_loop().create_task(self._read_again(url))
             self._reading[url] = task
             task.add_done_callback(lambda _: self._reading.pop(url, None))
@@ -112,6 +117,7 @@ class ClientDocuments:
         try:
             await self._read(url)
         except (Unreadable, MetadataUnavailable) as error:
+            self._failed_at[url] = self._clock.now()
             log("oauth").warning("client_document_unreadable", url=url, error=str(error))
 
     async def _read(self, url: str) -> Client:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
 
 from hedgerow.core.clock import Clock
@@ -15,8 +16,12 @@ DOCUMENTS = (Limit("oauth_document_burst", 5, 60), Limit("oauth_document_sustain
 DOCUMENTS_IN_ALL = (Limit("oauth_documents", 100, 3_600),)
 
 
+NETWORK_BITS = 64
+"""Of an IPv6 address: what one subscriber has at the least. Whoever has one address there has them all."""
+
+
 class Throttle:
-    """Counts by the address of whoever asks."""
+    """Counts by the address of whoever asks; of IPv6 by the network."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         """Count in memory, or in the Redis of the settings."""
@@ -24,11 +29,11 @@ class Throttle:
 
     async def registration(self, address: str) -> None:
         """One more registration. Raises `Throttled`."""
-        await self._take(REGISTRATIONS, address)
+        await self._take(REGISTRATIONS, whose(address))
 
     async def document(self, address: str) -> None:
         """One more document that was never read before. Raises `Throttled`."""
-        await self._take(DOCUMENTS, address)
+        await self._take(DOCUMENTS, whose(address))
         await self._take(DOCUMENTS_IN_ALL, "")
 
     async def close(self) -> None:
@@ -39,3 +44,16 @@ class Throttle:
         wait = await self._counters.take(limits, key)
         if wait > 0:
             raise Throttled(math.ceil(wait))
+
+
+def whose(address: str) -> str:
+    """Whom an address counts for: an IPv4 address for itself, one of IPv6 for its network."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.IPv6Network((found, NETWORK_BITS), strict=False))

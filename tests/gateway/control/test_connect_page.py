@@ -409,3 +409,36 @@ async def test_a_link_that_a_person_made_on_the_settings_page_names_no_key(world
     page = await browser.open(sent.headers["location"])
     assert f"{world.ada.user.email} asks to use a PostHog account" in text_of(page)
     assert "by the key" not in text_of(page)
+
+
+async def test_whose_account_it_is_is_told_to_the_browser_that_connected_it(world: ControlWorld) -> None:
+    """Links stand in chats and mails: later readers must not learn from one who connected what."""
+    made = await world.create()
+    link = token_in(made["url"])
+    onlooker = world.browser()
+    await onlooker.open(made["url"])  # reads along, and has begun a walk of their own
+    await world.to_consent(made["url"], onlooker, world.fake.url)
+    browser = world.browser()
+    asked = await world.to_consent(made["url"], browser, world.fake.url)
+    page = await browser.open(world.oauth.answer_to(asked))
+    assert world.oauth.email in page.text
+    assert world.oauth.email in (await browser.open("/connect/")).text, "and may load the page again"
+    for reader in (onlooker, world.browser()):
+        reader.http.cookies.set(LINK_COOKIE, link, domain="127.0.0.1", path="/connect")
+        answer = await reader.get("/connect/")
+        assert answer.status_code == 404
+        assert world.oauth.email not in answer.text
+
+
+async def test_a_link_that_was_used_does_nothing_more(world: ControlWorld) -> None:
+    made = await world.create(method="API_KEY")
+    browser = world.browser()
+    page = await browser.open(made["url"])
+    assert (await browser.send(page, "/connect/key", key=VALID_KEY, host=world.fake.url)).status_code == 303
+    version = (await world.row(made["connection_id"])).version
+    for action, fields in (
+        ("/connect/key", {"key": VALID_KEY, "host": world.fake.url}),
+        ("/connect/start", {"host": world.fake.url}),
+    ):
+        assert (await browser.send(page, action, **fields)).status_code == 404
+    assert (await world.row(made["connection_id"])).version == version

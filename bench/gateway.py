@@ -55,6 +55,7 @@ def gateway() -> dict[str, Any]:
             with server("gateway", folder / "alone", environ) as (gateway_port, process):
                 figures = compare(port, gateway_port, key, process)
             figures["nginx"] = nginx(folder, port)
+            figures["litellm"] = litellm(folder, port)
         figures["local"] = local_overhead(folder / "whole")
         return figures
     finally:
@@ -109,6 +110,39 @@ def nginx(folder: Path, port: int) -> dict[str, Any] | None:
     finally:
         process.terminate()
         process.wait(10)
+
+
+def litellm(folder: Path, port: int) -> dict[str, Any] | None:
+    """The same load through LiteLLM's pass-through, which checks its master key and puts a credential in.
+
+    None where it is not installed; `BENCH_LITELLM` may name its command, which lives in an environment of its own.
+    """
+    binary = os.environ.get("BENCH_LITELLM") or shutil.which("litellm")
+    if binary is None:
+        return None
+    own_port, config, key = free_port(), folder / "litellm.yaml", "sk-" + "b" * 64
+    endpoint = {
+        "path": "/posthog/api/x",
+        "target": f"http://{HOST}:{port}/api/x/",
+        "headers": {"Authorization": "Bearer phx_" + "a" * 43},
+    }
+    config.write_text(
+        json.dumps({"model_list": [], "general_settings": {"master_key": key, "pass_through_endpoints": [endpoint]}})
+    )
+    command = [binary, "--config", str(config), "--host", HOST, "--port", str(own_port), "--num_workers", "1"]
+    environ = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR"}
+    with (folder / "litellm.log").open("wb") as log:
+        process = psutil.Popen(pinned(GATEWAY_CORE, command), stdout=log, stderr=log, env=environ)
+        try:
+            wait_for(f"http://{HOST}:{own_port}/health/liveliness", process)
+            through = request(own_port, "/posthog/api/x", key)
+            one = load(own_port, through, 1, calls=LATENCY_CALLS // 5)
+            most = load(own_port, through, CONNECTIONS, seconds=3)
+        finally:
+            process.terminate()
+            process.wait(30)
+    assert one["statuses"].keys() | most["statuses"].keys() == {"200"}, (one, most)
+    return {"p50_ms": one["p50_ms"], "calls_per_second": most["rate"]}
 
 
 def cpu(process: psutil.Process, work: Any) -> tuple[dict[str, Any], float]:

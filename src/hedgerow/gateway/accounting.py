@@ -17,6 +17,7 @@ from uuid import UUID
 
 import msgspec
 from prometheus_client import Counter
+from sqlalchemy import Executable
 from sqlalchemy.dialects import postgresql, sqlite
 
 from hedgerow.core.clock import Clock
@@ -27,6 +28,8 @@ from hedgerow.gateway.models import Usage
 
 QUEUE_MAX: Final = 20_000
 BATCH_MAX: Final = 1_000
+SLICE: Final = 100
+"""Calls that are added up in one go: a third of a millisecond at most."""
 EVERY_SECONDS: Final = 0.5
 FORGET_EVERY_SECONDS: Final = 3_600.0
 NOBODY: Final = UUID(int=0)
@@ -97,6 +100,7 @@ class Accounting:
         self._forget_old = forget_old
         self._forgot_at = clock.monotonic()
         self._metadata = metadata
+        self._upsert = _upsert(metadata.dialect)
         self._clock = clock
         self._sink = sink
         self._calls: deque[GatewayCall] = deque()
@@ -126,10 +130,14 @@ class Accounting:
     async def flush(self) -> None:
         """Hand on everything that waits now."""
         async with self._one_at_a_time:
-            while self._calls:
-                batch = [self._calls.popleft() for _ in range(min(BATCH_MAX, len(self._calls)))]
-                await self._store_sums(batch)
-                await self._store_events(batch)
+            calls = [self._calls.popleft() for _ in range(len(self._calls))]
+            sums = dict[tuple[Any, ...], dict[str, Any]]()
+            for start in range(0, len(calls), SLICE):
+                _add_up(sums, calls[start : start + SLICE])
+                await asyncio.sleep(0)  # calls go on meanwhile
+            await self._store_sums(list(sums.values()))
+            for start in range(0, len(calls), BATCH_MAX):
+                await self._store_events(calls[start : start + BATCH_MAX])
 
     async def forget_old(self) -> None:
         """Drop what is over, now."""
@@ -158,27 +166,30 @@ class Accounting:
             calls_lost.inc(len(batch))
             log("gateway").warning("calls_not_stored", count=len(batch), error=f"{type(error).__name__}: {error}")
 
-    async def _store_sums(self, batch: list[GatewayCall]) -> None:
-        rows = list(_sums(batch).values())
+    async def _store_sums(self, rows: list[dict[str, Any]]) -> None:
         if not rows:
             return
-        insert = sqlite.insert if self._metadata.dialect == "sqlite" else postgresql.insert
-        statement = insert(Usage)
-        added = {name: getattr(Usage, name) + getattr(statement.excluded, name) for name in _SUMMED}
-        keys = ["hour_us", "key_id", "connection_id", "route"]
         try:
             async with self._metadata.connection() as connection:
-                await connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=added), rows)
+                await connection.execute(self._upsert, rows)
         except MetadataUnavailable as error:
-            log("gateway").warning("usage_not_stored", count=len(batch), error=str(error))
+            count = sum(row["calls"] for row in rows)
+            log("gateway").warning("usage_not_stored", count=count, error=str(error))
+
+
+def _upsert(dialect: str) -> Executable:
+    """A row of sums: a new one, or added to the one that there is."""
+    statement = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(Usage)
+    added = {name: getattr(Usage, name) + getattr(statement.excluded, name) for name in _SUMMED}
+    keys = ["hour_us", "key_id", "connection_id", "route"]
+    return statement.on_conflict_do_update(index_elements=keys, set_=added)
 
 
 _SUMMED: Final = ("calls", "refused", "failed", "bytes_in", "bytes_out", "upstream_us", "gateway_us")
 
 
-def _sums(batch: list[GatewayCall]) -> dict[tuple[Any, ...], dict[str, Any]]:
-    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for call in batch:
+def _add_up(rows: dict[tuple[Any, ...], dict[str, Any]], calls: list[GatewayCall]) -> None:
+    for call in calls:
         if call.key_id is None:
             continue
         hour_us = call.at_us - call.at_us % HOUR_US
@@ -200,7 +211,6 @@ def _sums(batch: list[GatewayCall]) -> dict[tuple[Any, ...], dict[str, Any]]:
         row["failed"] += call.origin != "gateway" and call.status >= 400
         for name in ("bytes_in", "bytes_out", "upstream_us", "gateway_us"):
             row[name] += getattr(call, name)
-    return rows
 
 
 @lru_cache(ROUTES_MAX)

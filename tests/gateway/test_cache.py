@@ -475,6 +475,37 @@ async def test_a_new_credential_starts_anew(timed: World) -> None:
     assert told.asked == [None, None], "the tag of an earlier credential's answer is not asked about"
 
 
+async def test_what_is_over_for_long_is_forgotten(timed: World) -> None:
+    """What an account said does not stay in the memory of a process for ever."""
+    told = Versioned(timed)
+    await timed.get(told.path, headers=CACHED)
+    assert timed.gateway.cache._bytes > 0
+    advance(timed, 60 + 3_599)
+    await timed.gateway.accounting.forget_old()
+    assert timed.gateway.cache._bytes > 0
+    advance(timed, 1)
+    assert (await how(timed, told.path))[1] == "miss", "and it is not asked about any more"
+    advance(timed, 60 + 3_600)
+    await timed.gateway.accounting.forget_old()
+    assert timed.gateway.cache._bytes == 0
+    assert told.asked == [None, None]
+
+
+async def test_a_dry_run_says_what_the_cache_would_do(timed: World) -> None:
+    told = Versioned(timed)
+
+    async def would(**headers: str) -> str:
+        answer = await timed.get(told.path, headers={"Hedgerow-Dry-Run": "1", **headers})
+        return answer.json()["cache"]
+
+    assert await would(**CACHED) == "miss"
+    await timed.get(told.path, headers=CACHED)
+    assert (await would(**CACHED), await would()) == ("hit", "miss")
+    advance(timed, 61)
+    assert await would(**CACHED) == "revalidate"
+    assert told.asked == [None], "nothing is sent"
+
+
 async def test_the_memory_is_bounded_and_the_oldest_go_first(timed: World) -> None:
     size = len(b'{"version": 1}') + ENTRY_OVERHEAD
     timed.gateway.cache._bytes_max = 3 * size
@@ -482,3 +513,16 @@ async def test_the_memory_is_bounded_and_the_oldest_go_first(timed: World) -> No
     for told in tolds:
         await timed.get(told.path, headers=CACHED)
     assert [(await how(timed, told.path))[1] for told in reversed(tolds)] == ["hit"] * 3 + ["miss"]
+
+
+async def test_links_lead_back_to_where_the_call_came_in(timed: World) -> None:
+    """The same account, by the gateway's address and by this server's own: two answers."""
+    advance(timed, 1)
+    here = await timed.connect(method="LOCAL")
+    origin, path = timed.settings.origin, "/api/projects/1/persons/"
+    timed.inner.says = f'{{"next": "{origin}{path}?offset=1", "results": []}}'.encode()
+    headers = {**CACHED, "Maton-Connection": str(here.id)}
+    answers = [await timed.get(before + path, headers=headers) for before in ("/posthog", "", "/posthog", "")]
+    for before, answer in zip(("/posthog", "", "/posthog", ""), answers, strict=True):
+        assert f"<{origin}{before}{path}?offset=1>" in answer.headers["link"]
+    assert [answer.headers["hedgerow-cache"] for answer in answers] == ["miss", "miss", "hit", "hit"]

@@ -55,6 +55,8 @@ class Inner:
 
     reached: list[str] = field(default_factory=list)
     host: bytes = b"127.0.0.1"
+    says: bytes | None = None
+    """The body of its answers, where a test needs a certain one."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         raw = scope["raw_path"].decode()
@@ -69,6 +71,7 @@ class Inner:
                 break
         headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
         text = json.dumps({"inner": raw, "method": scope["method"], "headers": headers, "bytes": len(body)}).encode()
+        text = self.says or text
         fields = [(b"content-type", b"application/json"), (b"content-length", str(len(text)).encode())]
         if raw == "/login":
             fields.append((b"location", b"/login/?next=/"))

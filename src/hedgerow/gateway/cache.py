@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any, Final, Self
 from uuid import UUID
 
 import msgspec
@@ -44,6 +44,8 @@ BYTES_MAX: Final = 64 << 20
 ENTRY_OVERHEAD: Final = 2 << 10
 """What an entry counts beside its body, in bytes: many small ones are bounded too."""
 STALE_SECONDS: Final = 300.0
+OVER_SECONDS_MAX: Final = 3_600.0
+"""How long an answer that is over is kept to be asked about: what an account said does not stay in memory for ever."""
 
 Run = Callable[[Send, Asked], Awaitable[None]]
 """Sends the call with these headers, and its answer to the ASGI `send` that it is given."""
@@ -63,6 +65,26 @@ class Entry(msgspec.Struct):
     keeping: Keeping
     stored_at: float
     fresh_until: float
+
+
+class Wish(msgspec.Struct, frozen=True):
+    """A call whose caller takes a kept answer."""
+
+    ttl: float
+    """How old it may be, in seconds."""
+    call: Call
+    asked: Asked
+    key: bytes
+
+    @classmethod
+    def of(cls, ttl: float, call: Call, asked: Asked, body: bytes, *, policy: Policy, at: str) -> Self:
+        """`policy` is the key's; `at` is the address under which links in the answer lead back here."""
+        return cls(ttl, call, asked, key_of(call, asked, body, policy, at))
+
+    @property
+    def is_get(self) -> bool:
+        """Whether the account may be asked by `If-None-Match`, which on a POST would mean something else."""
+        return self.call.method == "GET"
 
 
 class _Flight(msgspec.Struct, eq=False):
@@ -90,11 +112,16 @@ class ResponseCache:
         self._running: dict[bytes, _Flight] = {}
         self._flights: set[_Flight] = set()
 
-    async def answer(
-        self, ttl: float, call: Call, asked: Asked, body: bytes, policy: Policy, *, send: Send, trace: Trace, run: Run
-    ) -> None:
+    def would(self, wish: Wish) -> str:
+        """What would come of a call now: `hit`, `revalidate` or `miss`."""
+        if self._fresh(wish.key, wish.ttl, wish.asked) is not None:
+            return "hit"
+        known = self._known(wish)
+        return "revalidate" if known is not None and known.account_tag and wish.is_get else "miss"
+
+    async def answer(self, wish: Wish, *, send: Send, trace: Trace, run: Run) -> None:
         """Answer out of the memory, or by `run`, whose answer is then kept. Raises what `run` raises."""
-        key = key_of(call, asked, body, policy)
+        key, ttl, call, asked = wish.key, wish.ttl, wish.call, wish.asked
         entry, how = self._fresh(key, ttl, asked), b"hit"
         if entry is None and (other := self._running.get(key)) is not None:
             await other.over.wait()
@@ -107,7 +134,7 @@ class ResponseCache:
         self._flights.add(flight)
         is_first = self._running.setdefault(key, flight) is flight
         try:
-            await self._ask(key, flight, ttl, asked, send=send, trace=trace, run=run)
+            await self._ask(wish, flight, send=send, trace=trace, run=run)
         finally:
             self._flights.remove(flight)
             if is_first:
@@ -124,13 +151,17 @@ class ResponseCache:
             if flight.connection_id == connection_id and flight.collection == collection:
                 flight.is_outdated = True
 
-    async def _ask(
-        self, key: bytes, flight: _Flight, ttl: float, asked: Asked, *, send: Send, trace: Trace, run: Run
-    ) -> None:
-        known = self._entries.get(key)
-        if known is not None and not _suits(known, asked):
-            known = None
-        asks = known is not None and bool(known.account_tag) and trace.method == "GET"
+    async def forget_old(self) -> None:
+        """Drop what has been over for long."""
+        now = self._clock.monotonic()
+        for key, entry in list(self._entries.items()):
+            if now >= entry.fresh_until + OVER_SECONDS_MAX:
+                self._drop(key)
+
+    async def _ask(self, wish: Wish, flight: _Flight, *, send: Send, trace: Trace, run: Run) -> None:
+        key, ttl, asked = wish.key, wish.ttl, wish.asked
+        known = self._known(wish)
+        asks = known is not None and bool(known.account_tag) and wish.is_get
         held = _Held(send, stale=self._as_stale(known), asks=asks)
         try:
             await run(held, conditional(asked, known.account_tag) if known is not None and asks else asked)
@@ -152,6 +183,13 @@ class ResponseCache:
             flight.came = self._keep(key, flight, held, ttl, asked)
         elif held.is_denied:
             self._drop(key)
+
+    def _known(self, wish: Wish) -> Entry | None:
+        """The answer that may be asked about."""
+        entry = self._entries.get(wish.key)
+        if entry is None or not _suits(entry, wish.asked):
+            return None
+        return entry if self._clock.monotonic() < entry.fresh_until + OVER_SECONDS_MAX else None
 
     def _fresh(self, key: bytes, ttl: float, asked: Asked) -> Entry | None:
         entry = self._entries.get(key)

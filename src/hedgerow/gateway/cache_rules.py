@@ -86,8 +86,8 @@ def varies_of(names: tuple[bytes, ...], forward: Headers) -> Varies:
     return tuple((name, found.get(name)) for name in names)
 
 
-def key_of(call: Call, asked: Asked, body: bytes, policy: Policy) -> bytes:
-    """Everything else that an answer depends on."""
+def key_of(call: Call, asked: Asked, body: bytes, policy: Policy, at: str) -> bytes:
+    """Everything else that an answer depends on; `at` is the address under which links in it lead back here."""
     connection = call.connection
     parts = [
         connection.id.bytes,
@@ -97,6 +97,7 @@ def key_of(call: Call, asked: Asked, body: bytes, policy: Policy) -> bytes:
         call.query,
         _canonical(body),
         asked.controls.get(b"hedgerow-links", b""),
+        at.encode(),
         b"\n".join(b"%b:%b" % pair for pair in asked.forward if pair[0] in _ACCEPTS),
         _POLICY.encode(policy),
     ]

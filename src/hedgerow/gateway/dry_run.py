@@ -25,6 +25,7 @@ async def answer_dry_run(
     size: int,
     refusal: GatewayError | None,
     budget: Any,
+    cache: str,
 ) -> None:
     """Answer 200 with what would happen."""
     would = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
@@ -41,7 +42,7 @@ async def answer_dry_run(
                 "reads": call.is_read,
             },
             "budget": budget,
-            "cache": "miss",
+            "cache": cache,
         }
     )
     trace.status, trace.origin, trace.code, trace.bytes_out = 200, "gateway", "dry_run", len(body)

@@ -22,7 +22,7 @@ from hedgerow.gateway.answers import GatewayError, unavailable
 from hedgerow.gateway.apps import App, Apps
 from hedgerow.gateway.bodies import ClientGone, RequestBody
 from hedgerow.gateway.budgets import Budgets, Reservation, budget_headers
-from hedgerow.gateway.cache import ResponseCache
+from hedgerow.gateway.cache import ResponseCache, Wish
 from hedgerow.gateway.cache_rules import ttl_of
 from hedgerow.gateway.dry_run import answer_dry_run
 from hedgerow.gateway.forward import Cut
@@ -131,10 +131,9 @@ class GatewayApp:
 
     async def _remembered(self, wanted: Wanted, body: RequestBody, place: Place, run: _Running, scope: Scope) -> None:
         """Answer an admitted call out of the cache where the caller wants that; else, or then, send it."""
-        call, asked, policy = wanted.call, wanted.asked, wanted.grant.policy
-        ttl = ttl_of(asked, call, (policy, call.connection.policy)) if b"hedgerow-cache" in asked.controls else 0.0
-        if ttl > 0:
-            whole = await body.read_all()
+        call = wanted.call
+        wish = await _wish(wanted, body, place) if b"hedgerow-cache" in wanted.asked.controls else None
+        if wish is not None:
 
             async def send_it(send: Send, headers: Asked) -> None:
                 run.send = send
@@ -144,7 +143,7 @@ class GatewayApp:
                     run.send = own
 
             own = run.send
-            await self._cache.answer(ttl, call, asked, whole, policy, send=own, trace=run.trace, run=send_it)
+            await self._cache.answer(wish, send=own, trace=run.trace, run=send_it)
         elif call.is_read:
             await self._counted(wanted, body, place, run, scope)
         else:
@@ -250,6 +249,7 @@ class GatewayApp:
             refusal = error
         if call.connection.method != "LOCAL":
             self._sending.order(call, wanted.asked)
+        wish = await _wish(wanted, body, place) if refusal is None else None
         owners = (
             ("key", wanted.grant.id, wanted.grant.policy),
             ("connection", call.connection.id, call.connection.policy),
@@ -263,6 +263,7 @@ class GatewayApp:
             size=wanted.asked.content_length or body.size,
             refusal=refusal,
             budget=await self._budgets.left(call, *owners),
+            cache="miss" if wish is None else self._cache.would(wish),
         )
 
     def _own_url(self, app: App, *, is_native: bool) -> str:
@@ -288,6 +289,15 @@ class _Running:
             return
         has_body = self.asked is not None and self.asked.has_body
         await refuse(error, self.trace, self.receive, self.send, has_body=has_body)
+
+
+async def _wish(wanted: Wanted, body: RequestBody, place: Place) -> Wish | None:
+    """The caller's wish for a kept answer; None where none may be given. Raises `GatewayError` 400, `ClientGone`."""
+    call, asked, policy = wanted.call, wanted.asked, wanted.grant.policy
+    ttl = ttl_of(asked, call, (policy, call.connection.policy))
+    if ttl <= 0:
+        return None
+    return Wish.of(ttl, call, asked, await body.read_all(), policy=policy, at=place.gateway)
 
 
 async def _replay(kept: Kept, run: _Running) -> None:

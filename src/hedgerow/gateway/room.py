@@ -57,7 +57,7 @@ class Gateway:
             metadata,
             clock,
             sink if settings.gateway_events else None,
-            forget_old=(self.budgets.forget_old, self.idempotency.forget_old),
+            forget_old=(self.budgets.forget_old, self.idempotency.forget_old, self.cache.forget_old),
         )
         self.control = Control(
             metadata=metadata,

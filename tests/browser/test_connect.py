@@ -208,6 +208,51 @@ return { key, wrong, door };
     assert gateway.delete(f"/keys/{row['id']}").status_code == 200
 
 
+def test_the_settings_page_by_keyboard_alone(chromium: Chromium, server: LiveServer, gateway: httpx.Client) -> None:
+    outcome = run(
+        chromium,
+        """
+const page = await open();
+await page.goto(`${args.url}/settings`);
+const to = async (wanted) => {
+  for (let presses = 0; presses < 80; presses += 1) {
+    const name = await page.evaluate(() => {
+      const here = document.activeElement;
+      return here?.getAttribute("aria-label") ?? here?.labels?.[0]?.textContent ?? here?.textContent ?? "";
+    });
+    if (name.trim() === wanted) return;
+    await page.keyboard.press("Tab");
+  }
+  throw new Error(`the keyboard never reached ${wanted}`);
+};
+await to("E-mail");
+await page.keyboard.type(args.email);
+await to("Password");
+await page.keyboard.type(args.password);
+await page.keyboard.press("Enter");
+await page.getByRole("heading", { name: "Keys and connections" }).waitFor();
+await to("What is it for?");
+await page.keyboard.type("by keyboard");
+await to("Make the key");
+await page.keyboard.press("Enter");
+const key = await page.getByLabel("The new key").innerText();
+await to("Revoke by keyboard");
+await page.keyboard.press("Enter");
+await to("Revoke the key by keyboard");
+await page.keyboard.press("Enter");
+await page.getByRole("heading", { name: "by keyboard" }).waitFor({ state: "hidden" });
+await to("Sign out");
+await page.keyboard.press("Enter");
+await page.getByRole("heading", { name: "Sign in" }).waitFor();
+return key;
+""",
+        server,
+    )
+    assert outcome.complaints == []
+    answer = httpx.get(f"{server.url}/connections", headers={"Authorization": f"Bearer {outcome.result}"})
+    assert answer.status_code == 401, "it was revoked"
+
+
 def test_no_page_of_another_site_can_frame_or_drive_these(chromium: Chromium, server: LiveServer, pages: Any) -> None:
     """Clickjacking and forged forms, as a browser sees them."""
     frame = pages.put("/frame", "", f'<iframe id="inside" src="{server.url}/settings"></iframe>')

@@ -172,6 +172,27 @@ def query(data_dir: Path | None, hogql: str, form: str, output: Path | None) -> 
         raise _Sentence(error)
 
 
+@main.command()
+@data_option
+@click.argument("properties", nargs=-1)
+@click.option(
+    "--project", "project_id", type=int, default=None, help="Whose queries count. [default: the first project]"
+)
+@click.option(
+    "--days", type=click.IntRange(1, 30), default=7, help="How far to look back in its query log. [default: 7]"
+)
+@click.option("--most", type=click.IntRange(1, 20), default=3, help="How many properties to promote. [default: 3]")
+@_plainly
+def optimize(data_dir: Path | None, properties: tuple[str, ...], project_id: int | None, days: int, most: int) -> None:
+    """Give event properties columns of their own, so that they are read faster: PROPERTIES, or those that queries of the
+    last days spent most time on. While nothing serves the folder.
+    """
+    from hedgerow.commands.optimizing import optimize, print_optimized
+
+    settings = _settings(data_dir)
+    print_optimized(_run(optimize(settings, project_id, properties, days=days, most=most, say=click.echo)))
+
+
 @main.group()
 def keys() -> None:
     """Personal API keys of the first user."""

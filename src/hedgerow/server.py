@@ -23,6 +23,7 @@ from hedgerow.core.http import Access, ServiceUnavailable, http_layer, open_acce
 from hedgerow.core.jobs import Jobs
 from hedgerow.core.storage.events import EventStore, StoreUnavailable
 from hedgerow.core.storage.metadata import Metadata
+from hedgerow.core.storage.promoted import property_columns
 from hedgerow.gateway import Gateway, GatewayCall, event_of
 from hedgerow.gateway.routes import routes as gateway_routes
 from hedgerow.oauth import OAuthProvider
@@ -158,7 +159,7 @@ class Hedgerow:
         await self.taxonomy.start()
         self._later(self.taxonomy.stop)
         data = writes if self.events.embedded else StoreRows(self.events)
-        self.schemas = Schemas(self.taxonomy, standing)
+        self.schemas = Schemas(self.taxonomy, standing, await property_columns(self.events))
         self.queries = Queries(self.events, settings, clock, schema_of=self.schemas.of, data=data)
         self._later(self.queries.close)
         observers = (self.taxonomy, writes)

@@ -12,6 +12,7 @@ from uuid import UUID, uuid5
 import msgspec
 
 from hedgerow.core.storage.events import EventStore
+from hedgerow.core.storage.schema.columns import EVENT_PROPERTY_COLUMNS
 from hedgerow.hogql import Action, Cohort, CompiledQuery, HogQLContext, Modifiers, View, compile_select, parse_select
 
 _NAMESPACE = UUID("7f2f2f0a-0000-5000-8000-000000000000")
@@ -45,6 +46,9 @@ class Schema:
 
     def property_type(self, owner: str, name: str, group_type_index: int | None = None) -> str | None:
         return self.properties.get((owner if group_type_index is None else f"{owner}{group_type_index}", name))
+
+    def property_column(self, name: str) -> str | None:
+        return EVENT_PROPERTY_COLUMNS.get(name)
 
     def group_type_index(self, group_type: str) -> int | None:
         return self.group_types.index(group_type) if group_type in self.group_types else None

@@ -143,6 +143,9 @@ class RemoteSchema:
     def property_type(self, owner: str, name: str, group_type_index: int | None = None) -> str | None:
         return self._ask("property_type", owner, name, group_type_index)
 
+    def property_column(self, name: str) -> str | None:
+        return self._ask("property_column", name)
+
     def group_type_index(self, group_type: str) -> int | None:
         return self._ask("group_type_index", group_type)
 

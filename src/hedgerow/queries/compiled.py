@@ -56,6 +56,10 @@ class AskedSchema:
         answer = self._schema.property_type(owner, name, group_type_index)
         return self._note(("property_type", owner, name, group_type_index), answer)
 
+    def property_column(self, name: str) -> str | None:
+        """The column of `events` that holds a property."""
+        return self._note(("property_column", name), self._schema.property_column(name))
+
     def group_type_index(self, group_type: str) -> int | None:
         """The number of a group type."""
         return self._note(("group_type_index", group_type), self._schema.group_type_index(group_type))

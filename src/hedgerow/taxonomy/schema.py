@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Protocol
 
+from hedgerow.core.storage.schema.columns import EVENT_PROPERTY_COLUMNS
 from hedgerow.taxonomy.memory import EVENTS, PERSONS
 from hedgerow.taxonomy.models import GROUP
 from hedgerow.taxonomy.observer import Taxonomy
@@ -36,7 +37,14 @@ class People(Protocol):
 class StoredSchema:
     """One project at one moment; property types are those known when they are asked for."""
 
-    def __init__(self, project: Project, taxonomy: Taxonomy, group_types: Mapping[str, int], overrides: bool) -> None:
+    def __init__(
+        self,
+        project: Project,
+        taxonomy: Taxonomy,
+        group_types: Mapping[str, int],
+        overrides: bool,
+        columns: Mapping[str, str],
+    ) -> None:
         """Made by `Schemas.of`, which loads what is needed first."""
         self.team_id: Final = project.id
         self.timezone: Final = project.timezone
@@ -44,6 +52,7 @@ class StoredSchema:
         self.has_person_overrides: Final = overrides
         self._taxonomy = taxonomy
         self._group_types = group_types
+        self._columns = columns
 
     def property_type(self, owner: str, name: str, group_type_index: int | None = None) -> str | None:
         """The type of a property of `owner`: event, person or group (which has an index)."""
@@ -52,6 +61,10 @@ class StoredSchema:
                 return None
             return self._taxonomy.property_type(self.team_id, (GROUP, group_type_index), name)
         return self._taxonomy.property_type(self.team_id, PERSONS if owner == "person" else EVENTS, name)
+
+    def property_column(self, name: str) -> str | None:
+        """The column of `events` that holds a property."""
+        return self._columns.get(name)
 
     def group_type_index(self, group_type: str) -> int | None:
         """The number of a group type."""
@@ -70,8 +83,10 @@ class StoredSchema:
 class Schemas:
     """Gives the schema of a project."""
 
-    def __init__(self, taxonomy: Taxonomy, people: People) -> None:
-        """Property types come from `taxonomy`, the rest from `people`."""
+    def __init__(self, taxonomy: Taxonomy, people: People, columns: Mapping[str, str] = EVENT_PROPERTY_COLUMNS) -> None:
+        """Property types come from `taxonomy`, columns of properties are `columns`, the rest comes from `people`."""
+        self.columns = columns
+        """Event property → its column; whoever adds one replaces the whole."""
         self._taxonomy = taxonomy
         self._people = people
 
@@ -80,4 +95,4 @@ class Schemas:
         await self._taxonomy.load(project.id)
         group_types = await self._people.group_types(project.id)
         overrides = await self._people.has_person_overrides(project.id)
-        return StoredSchema(project, self._taxonomy, group_types, overrides)
+        return StoredSchema(project, self._taxonomy, group_types, overrides, self.columns)

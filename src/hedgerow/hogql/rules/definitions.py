@@ -41,7 +41,7 @@ def definitions(node: Property, resolver: Resolver) -> Any:
     kind = None if owner is None else _kind(resolver, owner, node.path, node.type.group_index)
     if owner is None or kind is None:
         return node
-    value = read(node)
+    value = read(resolver, node)
     full = _CASTS[kind](value, resolver.zone)
     remark = f"{owner.capitalize()} property '{node.path[0]}' is of type '{_TITLES[kind]}'."
     return Wrapped(bare=value, full=full, why="definition", type=full.type, remark=remark)

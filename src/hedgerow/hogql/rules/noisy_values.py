@@ -79,25 +79,27 @@ def own_value(resolver: Resolver, source: TableSource, found: Any, path: list[st
         return found
     said, sent = (
         cast(resolver, "person", path, value)
-        for value in (_of_event(source, ["$set", *path]), _sent(source, str(key), path[1:]))
+        for value in (_of_event(resolver, source, ["$set", *path]), _sent(resolver, source, str(key), path[1:]))
     )
     own = Template(pieces=_VALUE, args=[Name(name=source.alias), found, said, sent], type=found.type)
     own.label, own.remark = found.label, found.remark
     return own
 
 
-def _of_event(source: TableSource, path: list[str | int]) -> Any:
+def _of_event(resolver: Resolver, source: TableSource, path: list[str | int]) -> Any:
     properties = Column(table=source.alias, name="properties", type=EVENT_PROPERTIES)
-    return read(Property(base=properties, path=path, source="events", type=EVENT_PROPERTIES))
+    return read(resolver, Property(base=properties, path=path, source="events", type=EVENT_PROPERTIES))
 
 
-def _sent(source: TableSource, key: str, rest: list[str | int]) -> Any:
+def _sent(resolver: Resolver, source: TableSource, key: str, rest: list[str | int]) -> Any:
     """What the event says in passing: its own property of that name."""
     if key == "$os_name":  # another name of $os, which the writer keeps under that
         return Template(pieces=_NOTHING, args=[], type=STRING.or_null())
-    value = _of_event(source, [key, *rest])
+    value = _of_event(resolver, source, [key, *rest])
     if key == "$os":
-        value = Template(pieces=_EITHER, args=[value, _of_event(source, ["$os_name", *rest])], type=value.type)
+        value = Template(
+            pieces=_EITHER, args=[value, _of_event(resolver, source, ["$os_name", *rest])], type=value.type
+        )
     if key in OF_THE_SYSTEM:
         value = Template(pieces=_NOT_A_SERVERS, args=[Name(name=source.alias), value], type=value.type)
     return value

@@ -1,7 +1,7 @@
 """Where `properties.key` is read (hogql §6).
 
 The tables keep properties twice: the text that came, and a map of key → raw JSON text; some keys have a column of their
-own as well (`core/storage/schema/columns.py`). A text that comes out of a subquery has no map beside it: JSON functions
+own as well (`ProjectSchema.property_column`). A text that comes out of a subquery has no map beside it: JSON functions
 read it. The value is the same whichever way it is read.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hedgerow.core.storage.schema.columns import EVENT_PROPERTY_COLUMNS, VALUE_OF_RAW
+from hedgerow.core.storage.schema.columns import VALUE_OF_RAW
 from hedgerow.hogql.lowered import Column, Property, Template, constant, native, template
 from hedgerow.hogql.types import STRING
 
@@ -23,19 +23,19 @@ _IN_MAP = template("{0}[{1}]")
 _MAPPED_TABLES = frozenset({"events", "persons", "groups", "person_properties_versions"})
 
 
-def properties(node: Property, _resolver: Resolver) -> Any:
+def properties(node: Property, resolver: Resolver) -> Any:
     """The expression that reads a property."""
-    return read(node)
+    return read(resolver, node)
 
 
-def read(node: Property) -> Any:
+def read(resolver: Resolver, node: Property) -> Any:
     """The value at a path of a JSON text, as text; NULL for what is missing or null."""
     path, base = node.path, node.base
     key = path[0]
     if node.source not in _MAPPED_TABLES or not isinstance(base, Column) or not isinstance(key, str):
         return Template(pieces=_OF_RAW, args=[_raw(base, path)], type=_VALUE, harmless=True)
     if len(path) == 1:
-        column = EVENT_PROPERTY_COLUMNS.get(key) if node.source == "events" else None
+        column = resolver.context.schema.property_column(key) if node.source == "events" else None
         if column is not None:
             return Column(table=base.table, name=column, type=_VALUE)
         return Template(pieces=_OF_MAP, args=[_map(base), constant(key)], type=_VALUE, harmless=True)

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bench.beside import beside
 from bench.endpoint import endpoint
 from bench.gateway import gateway
 from bench.hostile import hostile
@@ -33,6 +34,7 @@ MEASUREMENTS: dict[str, Callable[[], dict[str, Any]]] = {
     "properties": properties,
     "overrides": overrides,
     "language": language,
+    "beside": beside,
     "gateway": gateway,
 }
 BARS: tuple[tuple[str, str, str, float], ...] = (
@@ -61,6 +63,8 @@ BARS: tuple[tuple[str, str, str, float], ...] = (
     ("properties", "10M.other_times_faster", "≥", 15),
     ("properties", "10M.person_over_event", "≤", 3),
     ("overrides", "after_squash_ratio", "≤", 1.5),
+    ("beside", "ingest_kept", "≥", 0.7),
+    ("beside", "small_p99_times", "≤", 10),
     ("language", "worst_over_by_hand", "≤", 1.3),
     ("language", "export.rows_per_second", "≥", 500_000),
     ("language", "export.growth_mb", "≤", 100),

@@ -55,6 +55,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # Queries
     query_max_seconds: float = 60.0
     query_max_memory_bytes: int = 4 << 30
+    query_max_read_bytes: int = 0  # uncompressed, of one query; 0 is no limit
     query_max_result_bytes: int = 256 << 20
     query_max_rows: int = 50_000  # PostHog's most rows of one SELECT over the API
     query_max_text_bytes: int = 1 << 20

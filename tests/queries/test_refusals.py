@@ -185,6 +185,17 @@ async def test_a_result_that_is_too_large_is_refused(stores: Stores, world: Worl
     await small.close()
 
 
+async def test_a_query_that_reads_too_much_is_refused(stores: Stores, world: World) -> None:
+    small = World.over(stores, world.clock, query_max_read_bytes=1_000_000)
+    project = await small.project()
+    body = await project.refusal("SELECT sum(number) FROM numbers(10000000)")
+
+    assert body["code"] == "too_many_bytes"
+    assert body["detail"].startswith("This query reads or returns more data than the limit allows.")
+    assert await project.rows("SELECT sum(number) FROM numbers(1000)") == [[499_500]]
+    await small.close()
+
+
 async def test_a_higher_limit_is_lowered(stores: Stores, world: World) -> None:
     small = World.over(stores, world.clock, query_max_rows=20)
     project = await small.project()

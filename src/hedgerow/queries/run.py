@@ -77,6 +77,8 @@ def query_limits(settings: Settings) -> dict[str, object]:
         "max_memory_usage": settings.query_max_memory_bytes,
         "max_result_bytes": settings.query_max_result_bytes,
         "result_overflow_mode": "throw",
+        "max_bytes_to_read": settings.query_max_read_bytes,
+        "read_overflow_mode": "throw",
         "max_threads": settings.query_threads or cores_for_queries(),
     }
 
@@ -91,6 +93,7 @@ def bulk_limits(tools: Tools) -> dict[str, object]:
         **tools.limits,
         "max_execution_time": settings.query_export_max_seconds,
         "max_result_bytes": 0,
+        "max_bytes_to_read": 0,
         "max_bytes_before_external_sort": spill,
         "max_bytes_before_external_group_by": spill,
     }

@@ -6,10 +6,12 @@ from typing import Any, Final, Protocol
 
 from hedgerow.queries.database_schema import DatabaseSchemaQueryKind
 from hedgerow.queries.errors import QueryRefused
+from hedgerow.queries.event_taxonomy import EventTaxonomyQueryKind
 from hedgerow.queries.freshness import Interval
 from hedgerow.queries.hogql_query import HogQLQueryKind
 from hedgerow.queries.metadata import HogQLMetadataKind
 from hedgerow.queries.run import KindAnswer, Run
+from hedgerow.queries.team_taxonomy import TeamTaxonomyQueryKind
 
 WRAPPERS: Final = frozenset({"DataTableNode", "DataVisualizationNode", "InsightVizNode"})
 """Nodes of the app that are run through their `source`."""
@@ -46,7 +48,14 @@ class Kind(Protocol):
 
 
 KINDS: Final[dict[str, Kind]] = {
-    kind.name: kind for kind in (HogQLQueryKind(), HogQLMetadataKind(), DatabaseSchemaQueryKind())
+    kind.name: kind
+    for kind in (
+        HogQLQueryKind(),
+        HogQLMetadataKind(),
+        DatabaseSchemaQueryKind(),
+        TeamTaxonomyQueryKind(),
+        EventTaxonomyQueryKind(),
+    )
 }
 
 

@@ -19,7 +19,7 @@ What other rooms and the control plane lean on:
     policy       Policy (the JSON of a key or a connection), Policy.parse(raw), PRESETS
     addresses    Resolver: a host name to one checked address; AddressRefused
     proxy        GatewayApp, the ASGI layer: what happens to one call, in order, over the modules below
-                 headers · admission (keys, rates, guard, paths, verdict) · bodies · cache · budgets · idempotency · dry_run ·
+                 headers · admission (keys, rates, guard, paths, verdict) · bodies · cache (cache_rules) · budgets · idempotency · dry_run ·
                  sending (local, or orders and forward) · answering (links, redirects) · refusing · trace
     upstream     UpstreamClient: pooled HTTP/1.1 to a checked address; channel: one connection, UpstreamError and its kinds
     protocol     StrictProtocol: the server's side of HTTP/1.1, for uvicorn
@@ -33,7 +33,7 @@ What other rooms and the control plane lean on:
 The control plane (`control.Control`, at `Gateway.control`; `routes.routes` is what `server` registers):
 
     control_routes, key_routes          JSON: /connections, /apps, /keys · asking (who asks) · shown (how it looks) · repeats
-    connect_pages, settings_pages       what a person opens · pages, templates/, static/
+    connect_pages, settings_pages       what a person opens · sign_out · pages, templates/, static/
     lifecycle    from PENDING to ACTIVE or FAILED, and the end; every step one transaction with its audit
     sessions     connect links · guesses: links that are none
     connector    pasted keys, tests, deletion · accounts: whose credential this is · revocation: a job that outlives the row

@@ -22,12 +22,9 @@ from uuid import UUID
 from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
-from sqlalchemy import delete
 
-from hedgerow.core.crypto import digest
 from hedgerow.core.http import Access
 from hedgerow.core.http.sessions import SESSION_COOKIE, session_cookies
-from hedgerow.core.identity.models import UserSession
 from hedgerow.core.identity.people import SignedUser
 from hedgerow.gateway.answers import GatewayError
 from hedgerow.gateway.asking import AnyRequest
@@ -38,6 +35,7 @@ from hedgerow.gateway.models import GatewayKey
 from hedgerow.gateway.pages import Page, is_foreign, knows_word, led_on, page, word_of
 from hedgerow.gateway.sessions import Asked
 from hedgerow.gateway.shown import defaults
+from hedgerow.gateway.sign_out import end_session
 
 FORM_BYTES_MAX: Final = 16 << 10
 PRESET_WORDS: Final = {
@@ -173,9 +171,7 @@ async def sign_out(request: AnyRequest) -> Response[Any]:
     if user is None:
         return _refused()
     access: Access = request.app.state.access
-    async with access.metadata.write() as session:
-        await session.execute(delete(UserSession).where(UserSession.digest == digest(secret)))
-    access.credentials.forget()
+    await end_session(access, secret)
     is_secure = access.settings.public_url.startswith("https:")
     return led_on(SIGN_IN, cookies=session_cookies("", seconds=0, secure=is_secure))
 

@@ -11,6 +11,7 @@ import pytest
 from authlib.integrations.requests_client import OAuth2Session
 from tests.live_server import LiveServer
 from tests.oauth.world import answer_in, form_of
+from tests.stores.databases import on_postgresql
 
 session: Any = OAuth2Session
 CALLBACK = "http://127.0.0.1:45999/callback"
@@ -94,5 +95,6 @@ def test_nothing_of_it_is_in_the_servers_log_or_folder(server: LiveServer, metad
     secrets += [made["client_secret"], server.account["password"]]
     files = [server.log, *(file for file in server.data_dir.rglob("*") if file.is_file())]
     content = b"".join(file.read_bytes() for file in files)
-    assert made["client_id"].encode() in content, "the application itself is there"
+    if not on_postgresql():  # else its rows are elsewhere
+        assert made["client_id"].encode() in content, "the application itself is there"
     assert not [secret for secret in secrets if secret.encode() in content]

@@ -77,8 +77,11 @@ class Tokens:
     async def after_refusal(self, connection: Connection, refused: Credential) -> Credential | None:
         """A newer credential after a 401; None to pass the 401 on (gateway §3.4)."""
         try:
-            async with self._metadata.read() as session:
-                row = await session.scalar(select(ConnectionRow).where(ConnectionRow.id == connection.id))
+            row = await self._row(connection.id)
+            now = self._clock.monotonic()
+            is_just_done = now - self._forced.get(connection.id, -FORCED_EVERY) < FORCED_EVERY
+            if is_just_done and not self._refresher.runs(connection.id):
+                row = await self._row(connection.id)  # it may have ended while the row was on its way
             if row is None or row.status != "ACTIVE":
                 self._lifecycle.note()
                 return None
@@ -88,8 +91,7 @@ class Tokens:
             if row.expires_at is None or row.next_refresh_at is None:  # nothing that could be refreshed
                 await self._note_rejection(row)
                 return None
-            now = self._clock.monotonic()
-            if not self._refresher.runs(row.id) and now - self._forced.get(row.id, -FORCED_EVERY) < FORCED_EVERY:
+            if is_just_done and not self._refresher.runs(row.id):
                 return None
             if len(self._forced) > 10_000:
                 self._forced.clear()
@@ -97,6 +99,10 @@ class Tokens:
             return self._bearer(await self._refresher.newer(connection_of(row)))
         except (CredentialUnavailable, MetadataUnavailable):
             return None
+
+    async def _row(self, connection_id: UUID) -> ConnectionRow | None:
+        async with self._metadata.read() as session:
+            return await session.scalar(select(ConnectionRow).where(ConnectionRow.id == connection_id))
 
     async def _note_rejection(self, row: ConnectionRow) -> None:
         """The account does not take what cannot be refreshed. Twice, a minute apart, and it is lost; it may be a hiccup."""

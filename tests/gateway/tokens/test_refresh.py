@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any, cast
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
 from tests.gateway.control.world import ControlWorld
 from tests.gateway.fake_posthog import FakePostHog
 from tests.gateway.tokens.calls import HOUR, call, expired, secrets_of
 from tests.gateway.world import until
+
+from hedgerow.core.storage.metadata import Metadata
 
 
 async def test_200_calls_on_an_expired_token_refresh_once_and_all_succeed(world: ControlWorld) -> None:
@@ -97,6 +102,42 @@ async def test_200_refused_calls_force_one_refresh(world: ControlWorld) -> None:
     world.oauth.expire()
     answers = await asyncio.gather(*(call(world) for _ in range(200)))
     assert {answer.status_code for answer in answers} == {200}
+    assert len(world.oauth.refreshes) == 1
+
+
+class Late:
+    """A database whose second answer is on its way until the gate opens."""
+
+    def __init__(self, metadata: Metadata) -> None:
+        self.metadata = metadata
+        self.reads = 0
+        self.gate = asyncio.Event()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncGenerator[AsyncSession]:
+        self.reads += 1
+        is_late = self.reads == 2
+        async with self.metadata.read() as session:
+            yield session
+        if is_late:
+            await self.gate.wait()
+
+
+async def test_who_read_the_row_while_it_was_refreshed_looks_again(world: ControlWorld) -> None:
+    """Two calls with the refused token; what the second knows is from before the refresh that the first has had."""
+    await world.connected()
+    world.oauth.expire()
+    world.oauth.next_answers.append("wait")
+    late = Late(world.metadata)
+    world.gateway.control.credentials._metadata = cast("Metadata", late)
+    first = asyncio.create_task(call(world))
+    await until(lambda: world.oauth.refreshes)
+    second = asyncio.create_task(call(world))
+    await until(lambda: late.reads == 2)
+    world.oauth.gate.set()
+    assert (await first).status_code == 200
+    late.gate.set()
+    assert (await second).status_code == 200
     assert len(world.oauth.refreshes) == 1
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol
 from hedgerow.queries.database_schema import DatabaseSchemaQueryKind
 from hedgerow.queries.errors import QueryRefused
 from hedgerow.queries.event_taxonomy import EventTaxonomyQueryKind
+from hedgerow.queries.events_query import EventsQueryKind
 from hedgerow.queries.freshness import Interval
 from hedgerow.queries.hogql_query import HogQLQueryKind
 from hedgerow.queries.metadata import HogQLMetadataKind
@@ -55,6 +56,7 @@ KINDS: Final[dict[str, Kind]] = {
         DatabaseSchemaQueryKind(),
         TeamTaxonomyQueryKind(),
         EventTaxonomyQueryKind(),
+        EventsQueryKind(),
     )
 }
 

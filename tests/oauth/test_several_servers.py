@@ -8,19 +8,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from joserfc import jwt
+from joserfc.jwk import ECKey, KeySet
+from tests.core.http.test_limits import redis_url
 from tests.oauth.world import challenge_of
 from tests.stores.databases import database_url
 from tests.workspace.world import NOW, World
 
+from hedgerow.core import ids
 from hedgerow.core.clock import ManualClock
 from hedgerow.core.http import Access, open_access
 from hedgerow.core.storage.metadata import Metadata
 from hedgerow.oauth import OAuthProvider
-from hedgerow.oauth.clients import Client, own_redirect_uris
+from hedgerow.oauth.client_authentication import ASSERTION_TYPE
+from hedgerow.oauth.clients import Client, NewClient, own_redirect_uris
 from hedgerow.oauth.errors import Refused
 from hedgerow.oauth.grants import Consent, Presented
 from hedgerow.oauth.metadata_documents import authorization_server
 from hedgerow.settings import Settings
+
+__all__ = ["redis_url"]
 
 pytestmark = pytest.mark.stores
 
@@ -118,3 +125,38 @@ async def test_the_issuer_is_the_public_address(tmp_path: Path, servers: list[Se
     assert not own.answers_at(HERE)
     await provider.close()
     await known.credentials.close()
+
+
+async def test_an_assertion_counts_once_at_all_servers_that_share_a_redis(tmp_path: Path, redis_url: str) -> None:
+    settings = Settings(data_dir=tmp_path, database_url=database_url(), redis_url=redis_url)
+    running: list[Server] = []
+    for _ in range(2):
+        access = open_access(await Metadata.open(settings), settings, ManualClock(NOW))
+        running.append(Server(access, OAuthProvider(access, lambda _scope: "")))
+    key = ECKey.generate_key("P-256", private=True)
+    new = NewClient(
+        client_id="https://client.example/client.json",
+        kind="document",
+        name="Orchard",
+        redirect_uris=[HERE],
+        grant_types=["authorization_code"],
+        auth_method="private_key_jwt",
+        public_keys=dict(KeySet([key]).as_dict(private=False)),
+    )
+    await running[0].provider.clients.put(new, ids.uuid7(), NOW)
+
+    def signed() -> dict[str, str]:
+        claims = {"iss": new.client_id, "sub": new.client_id, "aud": settings.origin, "jti": ids.short_id()}
+        assertion = jwt.encode({"alg": "ES256"}, {**claims, "exp": int(NOW.timestamp()) + 60}, key)
+        return {"client_id": new.client_id, "client_assertion": assertion, "client_assertion_type": ASSERTION_TYPE}
+
+    first, second = (server.provider.authentication for server in running)
+    once = signed()
+    assert (await first.prove(once, None)).name == "Orchard"
+    with pytest.raises(Refused):
+        await second.prove(once, None)
+    assert (await second.prove(signed(), None)).name == "Orchard"
+    for server in running:
+        await server.provider.close()
+        await server.access.close()
+        await server.access.metadata.close()

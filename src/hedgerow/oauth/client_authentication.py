@@ -18,6 +18,7 @@ from hedgerow.core.clock import Clock, to_us
 from hedgerow.core.crypto import digest, same
 from hedgerow.oauth.clients import Client, Clients
 from hedgerow.oauth.errors import Refused, unknown_client_at_token
+from hedgerow.oauth.throttle import Throttle
 
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ALGORITHMS: Final = ["RS256", "ES256", "PS256"]
@@ -29,9 +30,10 @@ ASSERTION_CHARACTERS_MAX: Final = 8_000
 class ClientAuthentication:
     """Proves applications."""
 
-    def __init__(self, clients: Clients, clock: Clock, issuer: str) -> None:
-        """`issuer` is this server's origin, which assertions are made out to."""
+    def __init__(self, clients: Clients, throttle: Throttle, clock: Clock, issuer: str) -> None:
+        """`issuer` is this server's origin, which assertions are made out to; `throttle` counts those."""
         self._clients = clients
+        self._throttle = throttle
         self._clock = clock
         self._audiences = {issuer, f"{issuer}/", f"{issuer}/oauth/token/", f"{issuer}/oauth/token"}
         self._used: dict[str, int] = {}
@@ -40,7 +42,7 @@ class ClientAuthentication:
         """The application that asks. Raises `Refused` (401), `MetadataUnavailable`."""
         client_id, secret = self._said(parameters, basic)
         client = await self._clients.find(client_id)
-        if client is None or not self._is_proven(client, parameters, secret):
+        if client is None or not await self._is_proven(client, parameters, secret):
             raise unknown_client_at_token(by_basic=basic is not None)
         return client
 
@@ -53,16 +55,16 @@ class ClientAuthentication:
             raise Refused("invalid_request", "The application names itself in two ways.")
         return basic
 
-    def _is_proven(self, client: Client, parameters: Mapping[str, str], secret: str) -> bool:
+    async def _is_proven(self, client: Client, parameters: Mapping[str, str], secret: str) -> bool:
         if client.secret_digest is not None:
             return same(digest(secret), client.secret_digest)
         if secret:
             return False
         if client.auth_method == "private_key_jwt":
-            return self._is_signed(client, parameters)
+            return await self._is_signed(client, parameters)
         return "client_assertion" not in parameters
 
-    def _is_signed(self, client: Client, parameters: Mapping[str, str]) -> bool:
+    async def _is_signed(self, client: Client, parameters: Mapping[str, str]) -> bool:
         assertion = parameters.get("client_assertion", "")
         if parameters.get("client_assertion_type") != ASSERTION_TYPE or len(assertion) > ASSERTION_CHARACTERS_MAX:
             return False
@@ -71,9 +73,9 @@ class ClientAuthentication:
             payload: dict[str, Any] = jwt.decode(assertion, keys, algorithms=ALGORITHMS).claims
         except (JoseError, ValueError, KeyError, TypeError, AttributeError):
             return False
-        return self._holds(client, payload)
+        return await self._holds(client, payload)
 
-    def _holds(self, client: Client, payload: Mapping[str, Any]) -> bool:
+    async def _holds(self, client: Client, payload: Mapping[str, Any]) -> bool:
         """Whether the assertion is the application's own, made for us, valid now, and not seen before."""
         now = to_us(self._clock.now()) // 1_000_000
         audience, expires, once = payload.get("aud"), payload.get("exp"), payload.get("jti")
@@ -90,5 +92,5 @@ class ClientAuthentication:
         word = digest(f"{client.client_id}\n{once}")
         if word in self._used:
             return False
-        self._used[word] = int(expires)
-        return True
+        self._used[word] = int(expires)  # this process knows by itself, also while nothing is shared
+        return await self._throttle.is_first(word)

@@ -33,7 +33,7 @@ class OAuthProvider:
         self.clients = Clients(access.metadata, settings)
         self.documents = ClientDocuments(self.clients, self.fetcher, self.throttle, clock)
         self.desk = Desk(self.clients, self.documents, self.issuer)
-        self.authentication = ClientAuthentication(self.clients, clock, self.issuer)
+        self.authentication = ClientAuthentication(self.clients, self.throttle, clock, self.issuer)
         self.grants = Grants(
             access.metadata,
             clock,

@@ -16,6 +16,8 @@ DOCUMENTS = (Limit("oauth_document_burst", 5, 60), Limit("oauth_document_sustain
 DOCUMENTS_IN_ALL = (Limit("oauth_documents", 100, 3_600),)
 
 
+ASSERTIONS = (Limit("oauth_assertion", 1, 660),)
+"""As long as an assertion can be valid, with the skew of clocks on both ends."""
 NETWORK_BITS = 64
 """Of an IPv6 address: what one subscriber has at the least. Whoever has one address there has them all."""
 
@@ -35,6 +37,10 @@ class Throttle:
         """One more document that was never read before. Raises `Throttled`."""
         await self._take(DOCUMENTS, whose(address))
         await self._take(DOCUMENTS_IN_ALL, "")
+
+    async def is_first(self, assertion: str) -> bool:
+        """Whether an assertion, by its digest, is seen for the first time: by all workers, where they share a Redis."""
+        return await self._counters.take(ASSERTIONS, assertion) <= 0
 
     async def close(self) -> None:
         """Give back the counters."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -26,9 +25,9 @@ from hedgerow.queries.elements import elements_of
 from hedgerow.queries.errors import QueryRefused
 from hedgerow.queries.freshness import Interval
 from hedgerow.queries.hogql_query import modifiers_of
-from hedgerow.queries.nodes import Node, read_node
+from hedgerow.queries.nodes import Cells, Node, RowFields, cells_of, read_node
 from hedgerow.queries.persons_of import Person, display_name, persons_of
-from hedgerow.queries.run import LARGE_ANSWER_BYTES, KindAnswer, Run
+from hedgerow.queries.run import KindAnswer, Run
 from hedgerow.queries.selection import (
     LIMIT_DEFAULT,
     Limit,
@@ -41,7 +40,6 @@ from hedgerow.queries.selection import (
     selected,
 )
 
-T = TypeVar("T")
 AFTER_DEFAULT: Final = "-24h"
 AHEAD: Final = timedelta(seconds=5)
 """Events from further in the future are hidden."""
@@ -50,8 +48,6 @@ STAR: Final = (
 )  # fmt: skip
 """What `*` reads; the last is only looked at."""
 _TIMESTAMP: Final = "timestamp"
-Cells = list[list[msgspec.Raw]]
-_CELLS: Final = msgspec.json.Decoder(Cells)
 
 
 class EventsQuery(Node, frozen=True, kw_only=True):
@@ -73,22 +69,6 @@ class EventsQuery(Node, frozen=True, kw_only=True):
     source: dict[str, Any] | None = None
     limit: Limit | None = None
     offset: Offset | None = None
-
-
-class RowFields(
-    msgspec.Struct, kw_only=True, omit_defaults=True, rename={"has_more": "hasMore", "cursor": "nextCursor"}
-):
-    """Fields of the response of a row kind, beside `results`."""
-
-    columns: list[str]
-    types: list[str]
-    hogql: str
-    has_more: bool
-    limit: int
-    offset: int
-    timings: list[dict[str, Any]]
-    modifiers: dict[str, Any]
-    cursor: str | None = None
 
 
 class _Compilation(msgspec.Struct, frozen=True):
@@ -116,10 +96,10 @@ class _Compilation(msgspec.Struct, frozen=True):
 
     def _where(self, schema: ProjectSchema) -> list[ast.Expr]:
         node, now = self.node, self.now.astimezone(ZoneInfo(schema.timezone))
-        found: list[ast.Expr] = [_compared(_TIMESTAMP, "<", _moment(node.before, now, now + AHEAD, "before"))]
+        found: list[ast.Expr] = [compared(_TIMESTAMP, "<", date_of(node.before, now, now + AHEAD, "before"))]
         after = node.after or AFTER_DEFAULT
         if after != "all":
-            found.append(_compared(_TIMESTAMP, ">", _moment(after, now, now, "after")))
+            found.append(compared(_TIMESTAMP, ">", date_of(after, now, now, "after")))
         names = [*([node.event] if node.event else []), *(node.events or [])]
         if names:
             listed = ast.Tuple(exprs=[ast.Constant(value=name) for name in names])
@@ -127,7 +107,7 @@ class _Compilation(msgspec.Struct, frozen=True):
         if node.action_id is not None:
             found.append(ast.Call(name="matchesAction", args=[ast.Constant(value=node.action_id)]))
         if node.person_id is not None:
-            found.append(_compared("person_id", "==", node.person_id))
+            found.append(compared("person_id", "==", node.person_id))
         filters = [*(node.properties or []), *(node.fixed_properties or [])]
         if node.filter_test_accounts:
             filters += self.test_account_filters
@@ -150,7 +130,7 @@ class EventsQueryKind:
             raise QueryRefused(f"Unsupported query kind: {str(node.source.get('kind'))[:100]}", attr="query__source")
         if node.action_steps:
             raise QueryRefused("Steps without an action cannot be matched. Use actionId.", attr="query__actionSteps")
-        if node.person_id is not None and _uuid(node.person_id) is None:
+        if node.person_id is not None and uuid_of(node.person_id) is None:
             raise QueryRefused("Must be a valid UUID.", attr="query__personId")
         return node
 
@@ -191,9 +171,7 @@ class EventsQueryKind:
         place = _cursor_column(columns, order_by)
         parts, types = answered.parts, answered.types
         if rows.are_special or place == len(columns) or (place is not None and answered.has_more):
-            body = b"".join(parts)
-            aside = asyncio.to_thread if len(body) > LARGE_ANSWER_BYTES else _here
-            cells = await aside(_CELLS.decode, body)
+            aside, cells = await cells_of(parts)
             if answered.has_more and place is not None:
                 cursor = rows.moment_of(cells[-1], place)
             persons = await persons_of(run, modifiers, rows.distinct_ids(cells)) if rows.show_persons else {}
@@ -211,10 +189,6 @@ class EventsQueryKind:
             cursor=cursor,
         )
         return KindAnswer(parts, fields)
-
-
-async def _here(work: Callable[..., T], *arguments: Any) -> T:
-    return work(*arguments)
 
 
 def specials_of(names: Sequence[str] | None) -> Mapping[str, ast.Expr]:
@@ -291,11 +265,13 @@ def _cursor_column(columns: Sequence[Selected], order_by: Sequence[ast.OrderExpr
     return len(columns)
 
 
-def _compared(name: str, op: Any, value: object) -> ast.Expr:
+def compared(name: str, op: Any, value: object) -> ast.Expr:
+    """A column compared with a value."""
     return ast.CompareOperation(left=ast.Field(chain=[name]), right=ast.Constant(value=value), op=op)
 
 
-def _moment(text: str | None, now: datetime, otherwise: datetime, field: str) -> datetime:
+def date_of(text: str | None, now: datetime, otherwise: datetime, field: str) -> datetime:
+    """The moment that a text means; `otherwise` for none. Raises HogQLError that names the field."""
     if text is None:
         return otherwise
     found = parse_date(text, now)
@@ -304,7 +280,8 @@ def _moment(text: str | None, now: datetime, otherwise: datetime, field: str) ->
     return found
 
 
-def _uuid(text: str) -> UUID | None:
+def uuid_of(text: str) -> UUID | None:
+    """The UUID that a text is, if it is one."""
     try:
         return UUID(text)
     except ValueError:

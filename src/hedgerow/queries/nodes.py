@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -9,6 +11,7 @@ import msgspec
 from hedgerow.core.http.wording import reworded
 from hedgerow.queries.errors import QueryRefused
 from hedgerow.queries.hogql_query import MODIFIERS, below_query, modifiers_of
+from hedgerow.queries.run import LARGE_ANSWER_BYTES
 
 
 class Node(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
@@ -35,3 +38,35 @@ def read_node(query: dict[str, Any], kind: type[N]) -> N:
         raise QueryRefused(f"Object contains unknown field `{unknown[0]}`", attr="query__modifiers")
     modifiers_of(node.modifiers)
     return node
+
+
+class RowFields(
+    msgspec.Struct, kw_only=True, omit_defaults=True, rename={"has_more": "hasMore", "cursor": "nextCursor"}
+):
+    """Fields of the response of a row kind, beside `results`."""
+
+    columns: list[str]
+    types: list[str]
+    hogql: str
+    has_more: bool
+    limit: int
+    offset: int
+    timings: list[dict[str, Any]]
+    modifiers: dict[str, Any]
+    cursor: str | None = None
+
+
+Cells = list[list[msgspec.Raw]]
+"""Rows whose cells are still JSON."""
+_CELLS = msgspec.json.Decoder(Cells)
+
+
+async def cells_of(parts: Sequence[bytes]) -> tuple[Callable[..., Awaitable[Any]], Cells]:
+    """The rows of an answer, and how to work on them: a caller of functions, in a thread where there are many."""
+    body = b"".join(parts)
+    aside: Callable[..., Awaitable[Any]] = asyncio.to_thread if len(body) > LARGE_ANSWER_BYTES else _here
+    return aside, await aside(_CELLS.decode, body)
+
+
+async def _here(work: Callable[..., Any], *arguments: Any) -> Any:
+    return work(*arguments)

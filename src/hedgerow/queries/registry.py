@@ -12,6 +12,7 @@ from hedgerow.queries.freshness import Interval
 from hedgerow.queries.hogql_query import HogQLQueryKind
 from hedgerow.queries.metadata import HogQLMetadataKind
 from hedgerow.queries.run import KindAnswer, Run
+from hedgerow.queries.sessions_query import SessionsQueryKind
 from hedgerow.queries.team_taxonomy import TeamTaxonomyQueryKind
 
 WRAPPERS: Final = frozenset({"DataTableNode", "DataVisualizationNode", "InsightVizNode"})
@@ -57,6 +58,7 @@ KINDS: Final[dict[str, Kind]] = {
         TeamTaxonomyQueryKind(),
         EventTaxonomyQueryKind(),
         EventsQueryKind(),
+        SessionsQueryKind(),
     )
 }
 

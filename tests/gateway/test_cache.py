@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,19 +21,27 @@ QUERY = "/posthog/api/projects/1/query/"
 CACHED = {"Hedgerow-Cache": "ttl=60"}
 
 
-@pytest.fixture
-async def timed(tmp_path: Path, fake: FakePostHog) -> AsyncIterator[World]:
-    """A gateway whose clock the test moves."""
+@pytest.fixture(scope="module")
+async def timed_house(tmp_path_factory: pytest.TempPathFactory, cloud: FakePostHog) -> AsyncIterator[World]:
+    """A gateway whose clock the tests move."""
     settings = Settings(
-        data_dir=tmp_path,
+        data_dir=tmp_path_factory.mktemp("timed"),
         database_url=database_url(),
-        gateway_hosts=(f"{fake.url};private",),
+        gateway_hosts=(f"{cloud.url};private",),
         gateway_rate_per_second=0,
         gateway_first_byte_seconds=2,
     )
-    async with a_world(settings, ManualClock(datetime(2026, 3, 1, 12, tzinfo=UTC)), fake) as made:
-        await made.connect()
+    async with a_world(settings, ManualClock(datetime(2026, 3, 1, 12, tzinfo=UTC)), cloud) as made:
         yield made
+
+
+@pytest.fixture
+async def timed(timed_house: World, fake: FakePostHog) -> World:
+    """With an account of the test's own, and one connection."""
+    assert timed_house.fake is fake
+    made = await timed_house.for_one_test()
+    await made.connect()
+    return made
 
 
 def advance(world: World, seconds: float) -> None:
@@ -506,21 +513,22 @@ async def test_a_dry_run_says_what_the_cache_would_do(timed: World) -> None:
     assert told.asked == [None], "nothing is sent"
 
 
-async def test_the_memory_is_bounded_and_the_oldest_go_first(timed: World) -> None:
+async def test_the_memory_is_bounded_and_the_oldest_go_first(timed: World, monkeypatch: pytest.MonkeyPatch) -> None:
     size = len(b'{"version": 1}') + ENTRY_OVERHEAD
-    timed.gateway.cache._bytes_max = 3 * size
+    monkeypatch.setattr(timed.gateway.cache, "_bytes_max", 3 * size)
     tolds = [Versioned(timed, f"/api/things/{n}/") for n in range(4)]
     for told in tolds:
         await timed.get(told.path, headers=CACHED)
     assert [(await how(timed, told.path))[1] for told in reversed(tolds)] == ["hit"] * 3 + ["miss"]
 
 
-async def test_links_lead_back_to_where_the_call_came_in(timed: World) -> None:
+async def test_links_lead_back_to_where_the_call_came_in(timed: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same account, by the gateway's address and by this server's own: two answers."""
     advance(timed, 1)
     here = await timed.connect(method="LOCAL")
     origin, path = timed.settings.origin, "/api/projects/1/persons/"
-    timed.inner.says = f'{{"next": "{origin}{path}?offset=1", "results": []}}'.encode()
+    page = f'{{"next": "{origin}{path}?offset=1", "results": []}}'
+    monkeypatch.setattr(timed.inner, "says", page.encode())
     headers = {**CACHED, "Maton-Connection": str(here.id)}
     answers = [await timed.get(before + path, headers=headers) for before in ("/posthog", "", "/posthog", "")]
     for before, answer in zip(("/posthog", "", "/posthog", ""), answers, strict=True):

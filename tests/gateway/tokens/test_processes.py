@@ -27,7 +27,7 @@ from hedgerow.gateway.models import ConnectionRow
 from hedgerow.settings import Settings
 
 CALLS = 200
-LIVES = 1_000 if os.environ.get("HEDGEROW_TEST_TIER") == "all" else 40
+LIVES = 1_000 if os.environ.get("HEDGEROW_TEST_TIER") == "all" else 25
 """How often a token ends."""
 ROOT = Path(__file__).resolve().parents[3]
 

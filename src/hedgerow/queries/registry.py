@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final, Protocol
 
+from hedgerow.queries.actors_query import ActorsQueryKind
 from hedgerow.queries.database_schema import DatabaseSchemaQueryKind
 from hedgerow.queries.errors import QueryRefused
 from hedgerow.queries.event_taxonomy import EventTaxonomyQueryKind
 from hedgerow.queries.events_query import EventsQueryKind
 from hedgerow.queries.freshness import Interval
+from hedgerow.queries.groups_query import GroupsQueryKind
 from hedgerow.queries.hogql_query import HogQLQueryKind
 from hedgerow.queries.metadata import HogQLMetadataKind
 from hedgerow.queries.run import KindAnswer, Run
@@ -59,6 +61,8 @@ KINDS: Final[dict[str, Kind]] = {
         EventTaxonomyQueryKind(),
         EventsQueryKind(),
         SessionsQueryKind(),
+        GroupsQueryKind(),
+        ActorsQueryKind(),
     )
 }
 

@@ -11,7 +11,7 @@ from typing import Annotated, Final, TypeVar, cast
 
 import msgspec
 
-from hedgerow.hogql import ast, parse_expr, parse_order_expr, print_hogql
+from hedgerow.hogql import QueryError, ast, parse_expr, parse_order_expr, print_hogql
 from hedgerow.hogql.functions import find
 from hedgerow.hogql.walk import children, map_children
 
@@ -40,6 +40,8 @@ def selected(texts: Sequence[str], specials: Mapping[str, ast.Expr]) -> list[Sel
         name = text.partition(_COMMENT)[0].strip()
         special = name if name in specials else None
         expr = specials[name] if special else _replaced(parse_expr(text), specials)
+        if isinstance(expr, ast.ColumnsExpr) or (isinstance(expr, ast.Field) and expr.chain[-1] == "*"):
+            raise QueryError(f"`{text[:100]}` stands for several columns. Name them one by one.")
         columns.append(Selected(text, expr, special, has_aggregate(expr)))
     return columns
 

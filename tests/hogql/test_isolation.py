@@ -27,6 +27,7 @@ TABLES = (
     "person_distinct_ids",
     "person_properties_versions",
     "raw_sessions",
+    "query_log",
 )
 EXAMPLES = 1_000 if os.environ.get("HEDGEROW_TEST_TIER") == "all" else 150
 FUZZ_EXAMPLES = int(os.environ.get("HEDGEROW_FUZZ_EXAMPLES", "2000"))
@@ -56,6 +57,7 @@ def ours(store: EventStore) -> Project:
             )
             project.has_person(name, secret=mark)
         project.has_group(mark, secret=mark)
+        project.stores("query_log", {"event_time": "1790000000", "query": mark, "exception": mark, "key_id": mark})
         project.moves(f"{mark}1", f"{mark}0")
     for table in TABLES:
         asyncio.run(store.command(f"OPTIMIZE TABLE {table} FINAL"))
@@ -75,6 +77,8 @@ ATTACKS = [
     "SELECT count() FROM persons PREWHERE _toInt64(JSONExtractString(properties, 'secret')) = 1",
     "SELECT count() FROM raw_persons WHERE _toInt64(JSONExtractString(properties, 'secret')) = 1",
     "SELECT count() FROM raw_groups WHERE _toInt64(key) = 1",
+    "SELECT query, exception, key_id FROM query_log",
+    "SELECT count() FROM query_log WHERE _toInt64(query) = 1",
     "SELECT count() FROM events e JOIN persons p ON p.id = e.person_id AND _toInt64(e.distinct_id) = 1",
     "SELECT count() FROM events e ASOF JOIN events f ON e.event = f.event AND _toInt64(e.event) >= _toInt64(f.event)",
     "SELECT count() FROM events e FULL JOIN events f ON _toInt64(e.distinct_id) = _toInt64(f.distinct_id)",

@@ -79,7 +79,7 @@ async def test_the_tables_and_their_fields(project: Asker) -> None:
     answer = await asked(project, kind="DatabaseSchemaQuery")
 
     assert answer.keys() == {"tables", "joins", "query_status"}
-    assert sorted(answer["tables"]) == ["events", "groups", "persons", "sessions"]
+    assert sorted(answer["tables"]) == ["events", "groups", "persons", "query_log", "sessions"]
     events = answer["tables"]["events"]
     assert {name: events[name] for name in ("type", "id", "name", "row_count")} == {
         "type": "posthog", "id": "events", "name": "events", "row_count": None,

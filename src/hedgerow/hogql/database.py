@@ -6,6 +6,7 @@ beside this one that `TABLES` takes in, and describe its lazy joins in `joins`.
 
 from __future__ import annotations
 
+from hedgerow.hogql.query_log import QUERY_LOG
 from hedgerow.hogql.sessions import SESSION_TABLES
 from hedgerow.hogql.table import (
     TEAM_ID,
@@ -157,6 +158,7 @@ TABLES: dict[str, Table] = {
         Table("groups", "groups", fields_of(*_GROUP_FIELDS), keeps="newest"),
         Table("raw_groups", "groups", fields_of(*_GROUP_FIELDS, *VERSIONS)),
         *SESSION_TABLES,
+        QUERY_LOG,
         Table(
             "generateSeries",
             "generateSeries",

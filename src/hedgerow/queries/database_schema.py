@@ -22,7 +22,7 @@ from hedgerow.queries.errors import QueryRefused
 from hedgerow.queries.hogql_query import below_query
 from hedgerow.queries.run import KindAnswer, Run
 
-LISTED: Final = ("events", "groups", "persons", "sessions")
+LISTED: Final = ("events", "groups", "persons", "query_log", "sessions")
 """The tables that an editor shows; the others can be queried and are not listed."""
 _BARE: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 _TYPES: Final = {

@@ -16,6 +16,7 @@ from hedgerow.queries.compiled import Compiled
 from hedgerow.queries.errors import QueryRefused
 from hedgerow.queries.freshness import Interval
 from hedgerow.queries.placeholders import Filler, HogQLFilters, HogQLVariable
+from hedgerow.queries.query_log import TABLE as LOG_TABLE
 from hedgerow.queries.run import LARGE_BYTES, KindAnswer, Run
 
 PAGE_ROWS: Final = 100
@@ -178,7 +179,7 @@ class HogQLQueryKind:
             timings=run.timings,
             modifiers=_echoed(node),
         )
-        return KindAnswer(rows.parts, fields)
+        return KindAnswer(rows.parts, fields, may_be_kept=LOG_TABLE not in query.tables)
 
     async def whole(self, node: HogQLQuery, run: Run, rows_max: int) -> CompiledQuery:
         """See `export.Exportable`."""

@@ -15,6 +15,7 @@ from hedgerow.queries.connected import while_connected
 from hedgerow.queries.errors import QueryRefused
 from hedgerow.queries.export import format_of
 from hedgerow.queries.pieces import in_blocks, in_pieces
+from hedgerow.queries.query_log import Who
 from hedgerow.queries.registry import kind_of
 from hedgerow.queries.runner import Queries
 from hedgerow.queries.schemas import QueryRequest, UpgradeRequest
@@ -38,6 +39,16 @@ EXPENSIVE: dict[str, Any] = {"guards": [needs("query:read", limit=None)], "reque
 CHEAP: dict[str, Any] = {"guards": [needs("query:read")]}
 
 
+def who_is(caller: Caller) -> Who:
+    """The caller as the query log names them."""
+    grant = caller.grant
+    return Who(
+        user_id=0 if grant.user is None else grant.user.id,
+        key_id=grant.key_id or "",
+        is_personal_key=caller.kind == "personal key",
+    )
+
+
 async def _answer(
     *, request: ApiRequest, access: Access, caller: Caller, team: Team, queries: Queries, data: QueryRequest
 ) -> ASGIApp:
@@ -49,8 +60,8 @@ async def _answer(
     size = len(await request.body())
     fmt = format_of(request.query_params.get("format"), request.headers.get("accept", ""))
     if fmt is not None:
-        return in_blocks(queries.export(team, key, data, size, fmt), team.id, request.receive)
-    status, body = await while_connected(request.receive, queries.answer(team, key, data, size))
+        return in_blocks(queries.export(team, key, data, size, fmt, who=who_is(caller)), team.id, request.receive)
+    status, body = await while_connected(request.receive, queries.answer(team, key, data, size, who_is(caller)))
     return in_pieces(status, body)
 
 

@@ -29,7 +29,7 @@ SETTINGS: Final[dict[str, object]] = {
     "output_format_json_validate_utf8": 1,
     "output_format_json_escape_forward_slashes": 0,
     "output_format_json_named_tuples_as_objects": 0,
-    "output_format_write_statistics": 0,
+    "output_format_write_statistics": 1,
     "http_write_exception_in_output_format": 0,
     "date_time_output_format": "iso",
 }
@@ -43,6 +43,9 @@ _META_STARTS: Final = len(b'{\n\t"meta":\n\t')
 _DATA: Final = b'\n\t],\n\n\t"data":\n\t[\n'
 _DATA_ENDS: Final = b"\n\t],\n\n\t"
 _COUNT: Final = b'"rows": '
+_STATISTICS: Final = re.compile(rb'"rows_read": (\d+),\s+"bytes_read": (\d+)\s+\}\s+\}\s*\Z')
+_STATISTICS_BYTES: Final = 200
+"""Where the last of it is."""
 _ROW: Final = b"\t\t["
 _NEXT_ROW: Final = b",\n" + _ROW
 
@@ -136,6 +139,12 @@ def read_rows(answer: bytes, limit: int | None = None) -> Rows:
         count=count,
         has_more=has_more,
     )
+
+
+def read_amounts(answer: bytes) -> tuple[int, int]:
+    """Rows and bytes that ClickHouse read for it."""
+    found = _STATISTICS.search(answer[-_STATISTICS_BYTES:])
+    return (0, 0) if found is None else (int(found[1]), int(found[2]))
 
 
 def plain_type(kind: str) -> str:

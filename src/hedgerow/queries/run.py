@@ -23,6 +23,8 @@ from hedgerow.queries.compiled import Compiled, Compiler
 from hedgerow.queries.errors import ServiceUnavailable, from_hogql, from_store
 from hedgerow.queries.gate import Gate
 from hedgerow.queries.long_lane import SPRINT_SECONDS, LongLane
+from hedgerow.queries.query_log import TABLE as LOG_TABLE
+from hedgerow.queries.query_log import QueryLog, Usage
 from hedgerow.queries.rows import read_rows
 from hedgerow.queries.ticket import Ticket, kill
 from hedgerow.settings import Settings
@@ -34,6 +36,9 @@ LARGE_ANSWER_BYTES: Final = 500_000
 NICENESS: Final = 5
 """What query threads of the embedded engine are lowered by, where the system lets a process raise them again: they get a
 third of what the writer's get when both want a core, and still move where others keep all cores busy."""
+_MEMORY: Final = """
+    SELECT peak_memory_usage, ProfileEvents['OSCPUVirtualTimeMicroseconds'] FROM system.processes
+    WHERE startsWith(query, {mark:String})"""
 WRAPPING_FAILED: Final = {"UNKNOWN_IDENTIFIER", "AMBIGUOUS_IDENTIFIER", "ILLEGAL_TYPE_OF_ARGUMENT"}
 
 
@@ -110,6 +115,7 @@ class Tools(msgspec.Struct, frozen=True):
     """None where the engine has a machine of its own."""
     compiler: Compiler
     limits: dict[str, object]
+    log: QueryLog
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -157,6 +163,7 @@ class Run:
         self._is_long = False
         self._started = tools.clock.monotonic()
         self.timings: list[dict[str, Any]] = []
+        self.usage = Usage()
 
     async def check(self, text: str, work: Any) -> Compiled | HogQLError:
         """What `work(schema)` compiles, or why it cannot."""
@@ -189,9 +196,9 @@ class Run:
             return self._answered(compiled, answer, limit, is_wrapped=is_wrapped)
         return await asyncio.to_thread(self._answered, compiled, answer, limit, is_wrapped=is_wrapped)
 
-    @staticmethod
-    def _answered(compiled: Compiled, answer: bytes, limit: int | None, *, is_wrapped: bool) -> Answered:
+    def _answered(self, compiled: Compiled, answer: bytes, limit: int | None, *, is_wrapped: bool) -> Answered:
         read = read_rows(answer, limit)
+        self._took(answer, read.count)
         types = compiled.types if is_wrapped else read.types
         cells = 0 if is_wrapped else read.cells_to_rewrite
         if cells:
@@ -218,6 +225,10 @@ class Run:
         Raises an ApiError. Closing it early ends the query. That, not killing it, is how to end one: it may just wait for
         somebody to read.
         """
+        usage = self.usage
+        usage.has_started = True
+        if LOG_TABLE in query.tables:
+            await self._tools.log.flush()
         blocks = self._tools.events.stream(
             sql,
             query.parameters,
@@ -229,10 +240,12 @@ class Run:
         try:
             async with aclosing(blocks):
                 async for block in blocks:
+                    usage.result_bytes += len(block)
                     yield block
         except StoreUnavailable as error:
             raise ServiceUnavailable("The event store cannot answer at the moment. Try again.") from error
         except StoreError as error:
+            usage.exception_code = error.code
             raise from_store(error) from None
 
     def close(self) -> None:
@@ -257,9 +270,12 @@ class Run:
 
     async def _attempt(self, sql: str, query: CompiledQuery, fmt: str) -> bytes | None:
         """The answer; None when it took long and no place in the long lane was free."""
-        tools, ticket = self._tools, self._ticket
+        tools, ticket, usage = self._tools, self._ticket, self.usage
         if ticket.is_cancelled:
             raise asyncio.CancelledError
+        if LOG_TABLE in query.tables:
+            await tools.log.flush()
+        usage.has_started = True
         ticket.stage = "running"
         started = self.clock.monotonic()
         settings = {**query.settings, **rows_.SETTINGS, **tools.limits}
@@ -275,10 +291,15 @@ class Run:
                     has_to_go = not self._is_long
                     if has_to_go:
                         await kill(tools.events, ticket.tag, running)
+            while not running.done():
+                await asyncio.wait({running}, timeout=SPRINT_SECONDS)
+                if not running.done():
+                    await self._look_at_memory()
             return await running
         except StoreUnavailable as error:
             raise ServiceUnavailable("The event store cannot answer at the moment. Try again.") from error
         except StoreError as error:
+            usage.exception_code = error.code
             if has_to_go and not ticket.is_cancelled and error.name == "QUERY_WAS_CANCELLED":
                 return None
             raise
@@ -286,6 +307,25 @@ class Run:
             ticket.stage = "waiting"
             self._time("./clickhouse_execute", started)
             query_seconds.observe(self.clock.monotonic() - started)
+
+    def _took(self, answer: bytes, rows: int) -> None:
+        """Note what one query read and gave."""
+        usage = self.usage
+        read, size = rows_.read_amounts(answer)
+        usage.read_rows += read
+        usage.read_bytes += size
+        usage.result_rows += rows
+        usage.result_bytes += len(answer)
+
+    async def _look_at_memory(self) -> None:
+        """Note how much memory the running query has taken so far."""
+        try:
+            found = await self._tools.events.rows(_MEMORY, {"mark": f"/* {self._ticket.tag} */"}, settled=False)
+        except (StoreError, StoreUnavailable):
+            return
+        for memory, cpu in found:
+            self.usage.memory_usage = max(self.usage.memory_usage, memory)
+            self.usage.cpu_microseconds = max(self.usage.cpu_microseconds, cpu)
 
     def _time(self, name: str, started: float) -> None:
         self.timings.append({"k": name, "t": round(self.clock.monotonic() - started, 6)})

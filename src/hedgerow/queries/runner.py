@@ -23,6 +23,7 @@ from hedgerow.queries.export import Export, Exportable, Format, opened
 from hedgerow.queries.freshness import STALE_AFTER_SECONDS, DataState, is_fresh
 from hedgerow.queries.gate import Gate
 from hedgerow.queries.long_lane import LongLane
+from hedgerow.queries.query_log import TEXT_CHARACTERS_MAX, Entry, QueryLog, Who, seconds_text, status_of
 from hedgerow.queries.refresh import Cached, act_for, mode_of
 from hedgerow.queries.registry import Kind, kind_of
 from hedgerow.queries.run import LARGE_BYTES, Run, Tools, cores_for_queries, query_limits
@@ -34,6 +35,9 @@ from hedgerow.settings import Settings
 SchemaOf = Callable[[Team], Awaitable[ProjectSchema]]
 Body = tuple[bytes, ...]
 CACHE_VERSION: Final = 2
+NOBODY: Final = Who()
+NOT_CLICKHOUSES: Final = -1
+"""The exception code of what ClickHouse never saw."""
 EXPORTS_WAITING_MAX: Final = 8
 _PROGRESS = """
     SELECT sum(read_rows), sum(read_bytes), sum(total_rows_approx), max(elapsed),
@@ -52,6 +56,7 @@ class Asked(msgspec.Struct, frozen=True):
     cache_key: str
     size: int
     """Bytes of the request: what is large is worked on in a thread."""
+    who: Who = Who()
 
 
 class Queries:
@@ -86,7 +91,8 @@ class Queries:
             places = max(1, cores_for_queries() // int(str(limits["max_threads"])))
             lane = LongLane(places, settings.query_waiting, settings.query_max_seconds)
         line = Gate(1, 1, settings.query_waiting, settings.query_max_seconds)
-        self._tools = Tools(events, settings, clock, gate, lane, Compiler(line), limits)
+        self.log = QueryLog(events)
+        self._tools = Tools(events, settings, clock, gate, lane, Compiler(line), limits, self.log)
         self._settings = settings
         self._exports = Gate(BULK_THREADS, BULK_THREADS, EXPORTS_WAITING_MAX, settings.query_max_seconds)
         self._jobs_max = settings.query_waiting + settings.query_concurrency
@@ -95,15 +101,17 @@ class Queries:
 
     # -- asking ----------------------------------------------------------------------------------------------------
 
-    async def answer(self, team: Team, key: str, request: QueryRequest, size: int) -> tuple[int, Body]:
+    async def answer(
+        self, team: Team, key: str, request: QueryRequest, size: int, who: Who = NOBODY
+    ) -> tuple[int, Body]:
         """The HTTP status and the body, in pieces; `size` is that of the request, in bytes. Raises an ApiError.
 
         Cancelling it ends the query in ClickHouse too.
         """
         if size < LARGE_BYTES:
-            asked = self._asked(team, key, request, size)
+            asked = self._asked(team, key, request, size, who)
         else:
-            asked = await asyncio.to_thread(self._asked, team, key, request, size)
+            asked = await asyncio.to_thread(self._asked, team, key, request, size, who)
         query_id = request.client_query_id or ids.uuid7().hex
         mode = mode_of(request.refresh, request.async_)
         found = None if mode.startswith("force_") and mode != "force_cache" else await self._cache.get(asked.cache_key)
@@ -121,23 +129,24 @@ class Queries:
 
     @asynccontextmanager
     async def export(
-        self, team: Team, key: str, request: QueryRequest, size: int, fmt: Format
+        self, team: Team, key: str, request: QueryRequest, size: int, fmt: Format, *, who: Who = NOBODY
     ) -> AsyncGenerator[Export]:
         """The rows of a query in bulk, for as long as the block runs. Raises an ApiError.
 
         Its progress and its end can be asked for by its id, as those of an asynchronous query can.
         """
-        asked = await asyncio.to_thread(self._asked, team, key, request, size)
+        asked = await asyncio.to_thread(self._asked, team, key, request, size, who)
         if not isinstance(asked.kind, Exportable):
             raise QueryRefused(f"A {asked.kind.name} can be had as JSON only.", attr="query__kind")
         query_id = request.client_query_id or ids.uuid7().hex
         ticket = self._ticket(asked, query_id)
         ticket.task = asyncio.current_task()
         status = self._statuses.start(team.id, query_id, ids.uuid4().hex)
+        began_us, started = self._clock.now_us(), self._clock.monotonic()
+        run = Run(self._tools, team, await self._schema_of(team), key, ticket, size)
         try:
             async with self._exports.place(key):
                 self._statuses.pick_up(status)
-                run = Run(self._tools, team, await self._schema_of(team), key, ticket, size)
                 query = await asked.kind.whole(asked.node, run, self._settings.query_export_max_rows)
                 async with opened(run, query, fmt, query_id) as export:
                     yield export
@@ -147,12 +156,14 @@ class Queries:
                 refused = QueryRefused("Query was cancelled.", code="query_was_cancelled")
             self._statuses.end(status, error_message=None if refused is None else refused.detail)
             self._count(asked, refused or error)
+            self._note(asked, ticket, run, began_us, started, refused or error)
             if refused is None or refused is error:
                 raise
             raise refused from None
         else:
             self._statuses.end(status, results=b"null")
             self._count(asked, None)
+            self._note(asked, ticket, run, began_us, started, None)
         finally:
             self._forget(ticket)
 
@@ -182,10 +193,11 @@ class Queries:
         if self._jobs:
             await asyncio.wait(self._jobs)
         self._tools.compiler.close()
+        await self.log.close()
 
     # -- cache -----------------------------------------------------------------------------------------------------
 
-    def _asked(self, team: Team, key: str, request: QueryRequest, size: int) -> Asked:
+    def _asked(self, team: Team, key: str, request: QueryRequest, size: int, who: Who) -> Asked:
         kind, query = kind_of(request.query)
         node = kind.overridden(kind.read(query), request.filters_override, request.variables_override)
         parts = {
@@ -197,7 +209,7 @@ class Queries:
             "week_start": team.week_start_day,
             "version": CACHE_VERSION,
         }
-        return Asked(team, key, kind, node, cache_key(team.id, parts), size)
+        return Asked(team, key, kind, node, cache_key(team.id, parts), size, who)
 
     async def _state_of(self, asked: Asked, found: CachedResult, *, lax: bool) -> Cached:
         state = None if lax else await self._data.now(asked.team.id)
@@ -296,12 +308,54 @@ class Queries:
             answer = await asked.kind.calculate(asked.node, run)
         except BaseException as error:
             self._count(asked, error)
+            self._note(asked, ticket, run, calculated_us, started, error)
             raise
         self._count(asked, None)
+        self._note(asked, ticket, run, calculated_us, started, None)
         result = CachedResult(answer.body(), calculated_us, self._clock.monotonic() - started, state)
         if answer.may_be_kept:
             await self._cache.put(asked.cache_key, result)
         return result
+
+    def _note(  # noqa: PLR0917 — the one who calls has them all
+        self, asked: Asked, ticket: Ticket, run: Run, began_us: int, started: float, error: BaseException | None
+    ) -> None:
+        """An entry of the query log."""
+        if asked.kind.is_plain:
+            return
+        usage, node, who = run.usage, asked.node, asked.who
+        text = getattr(node, "query", None)
+        if not isinstance(text, str):
+            text = msgspec.json.encode(node).decode()
+        self.log.add(
+            Entry(
+                team_id=asked.team.id,
+                event_time=seconds_text(self._clock.now_us()),
+                query_start_time=seconds_text(began_us),
+                query_id=ticket.query_id,
+                endpoint=f"/api/projects/{asked.team.id}/query/",
+                kind=asked.kind.name,
+                query=text[:TEXT_CHARACTERS_MAX].encode(errors="replace").decode(),
+                hogql_name=getattr(node, "name", None) or "",
+                query_duration_ms=int((self._clock.monotonic() - started) * 1000),
+                read_rows=usage.read_rows,
+                read_bytes=usage.read_bytes,
+                result_rows=usage.result_rows,
+                result_bytes=usage.result_bytes,
+                memory_usage=usage.memory_usage,
+                cpu_microseconds=usage.cpu_microseconds,
+                status=status_of(error, usage),
+                exception_code=usage.exception_code or (0 if error is None else NOT_CLICKHOUSES),
+                exception=error.detail
+                if isinstance(error, ApiError)
+                else ""
+                if error is None
+                else type(error).__name__,
+                created_by=who.user_id,
+                key_id=who.key_id,
+                is_personal_api_key_request=who.is_personal_key,
+            )
+        )
 
     async def _progress(self, team_id: int, query_id: str) -> Progress:
         ticket = self._tickets.get((team_id, query_id))

@@ -1,0 +1,107 @@
+"""The query log, asked by HogQL itself (hogql §5, "The rest")."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.queries.world import Asker, World
+
+pytestmark = pytest.mark.stores
+COLUMNS = [
+    "event_date", "event_time", "query_id", "endpoint", "query", "query_start_time", "query_duration_ms", "hogql_name",
+    "created_by", "read_rows", "read_bytes", "result_rows", "result_bytes", "memory_usage", "status", "exception_code",
+    "is_personal_api_key_request", "cpu_microseconds", "RealTimeMicroseconds", "S3ListObjects", "S3HeadObject",
+    "S3GetObjectAttributes", "S3GetObject", "ReadBufferFromS3Bytes",
+]  # fmt: skip
+
+
+async def logged(project: Asker, columns: str, where: str = "1 = 1") -> list[list[Any]]:
+    text = f"SELECT {columns} FROM query_log WHERE {where} AND query NOT LIKE '%query_log%' ORDER BY event_time"
+    return await project.rows(text)
+
+
+async def test_star_has_the_columns_of_the_contract(project: Asker) -> None:
+    assert (await project.answer("SELECT * FROM query_log"))["columns"] == COLUMNS
+
+
+async def test_a_query_is_there_with_what_it_took(project: Asker) -> None:
+    await project.answer(
+        "SELECT sum(number) FROM numbers(1000)",
+        node={"name": "the sum"},
+        client_query_id="mine",
+        refresh="force_blocking",
+    )
+
+    ((query_id, name, kind, read, size, rows, status, code, by, is_key, endpoint, took, nothing),) = await logged(
+        project,
+        "query_id, hogql_name, kind, read_rows, read_bytes, result_rows, status, exception_code, created_by,"
+        " is_personal_api_key_request, endpoint, dateDiff('second', query_start_time, event_time) < 60, S3GetObject",
+    )
+    assert (query_id, name, kind) == ("mine", "the sum", "HogQLQuery")
+    assert (read, size, rows) == (1000, 8000, 1)
+    assert (status, code) == ("QueryFinish", 0)
+    assert (by, is_key) == (project.user_id, True)
+    assert endpoint == f"/api/projects/{project.id}/query/"
+    assert (took, nothing) == (1, 0)
+
+
+async def test_failures_are_there_with_their_reason(project: Asker) -> None:
+    await project.refusal("SELECT nothing FROM events")
+    await project.refusal("SELECT intDiv(1, number) FROM numbers(3)")
+
+    first, second = await logged(project, "status, exception_code, exception, key_id != ''")
+    assert first == ["ExceptionBeforeStart", -1, "Unable to resolve field: nothing", 1]
+    assert second[:2] == ["ExceptionWhileProcessing", 153]
+    assert second[2]
+
+
+async def test_other_kinds_and_exports_are_there_too(project: Asker) -> None:
+    await project.request("POST", json={"query": {"kind": "TeamTaxonomyQuery"}})
+    await project.request("POST", "?format=csv", json={"query": {"kind": "HogQLQuery", "query": "SELECT 1 AS one"}})
+
+    found = await logged(project, "kind, query, result_bytes")
+    assert found == [
+        ["TeamTaxonomyQuery", '{"kind":"TeamTaxonomyQuery"}', found[0][2]],
+        ["HogQLQuery", "SELECT 1 AS one", len('"one"\n1\n')],
+    ]
+
+
+async def test_what_comes_out_of_the_cache_is_not_logged_and_the_log_is_never_cached(project: Asker) -> None:
+    for _ in range(3):
+        await project.answer("SELECT 1")
+    text = "SELECT count() FROM query_log WHERE query = 'SELECT 1'"
+
+    assert (await project.answer(text))["results"] == [[1]]
+    await project.answer("SELECT 1", refresh="force_blocking")
+    again = await project.answer(text)
+    assert (again["results"], again["is_cached"]) == ([[2]], False)
+
+
+async def test_sessions_and_secrets_of_projects_ask_under_their_own_name(world: World) -> None:
+    project = await world.project()
+    session = await project.by_session()
+    await session.answer("SELECT 2")
+
+    assert await logged(project, "created_by, key_id, is_personal_api_key_request", "query = 'SELECT 2'") == [
+        [project.user_id, "", False]
+    ]
+
+
+async def test_a_project_sees_only_its_own(world: World) -> None:
+    mine, theirs = await world.project(), await world.project()
+    await theirs.answer("SELECT 'secret'")
+
+    assert await logged(mine, "query") == []
+    assert await logged(theirs, "query") == [["SELECT 'secret'"]]
+
+
+@pytest.mark.slow
+async def test_a_long_query_tells_its_memory(project: Asker) -> None:
+    await project.answer(
+        "SELECT count() FROM (SELECT number FROM numbers(30000000) GROUP BY number)", refresh="force_blocking"
+    )
+
+    (((memory, cpu)),) = await logged(project, "memory_usage, cpu_microseconds")
+    assert memory > 100_000_000
+    assert cpu > 100_000

@@ -155,6 +155,7 @@ def without_nul(value: Any) -> Any:
 @example({"a": 1, "$elements_chain": 'a"\\'}, {"indent": 1})
 @example({"$elements_chain": "a:"}, {})
 def test_any_json_in_is_the_same_json_out(value: dict[str, Any], style: dict[str, Any]) -> None:
+    assume("$elements" not in value)  # becomes `$elements_chain`
     event = through(json.dumps(value, **style).encode("utf-8", "surrogatepass"))
 
     wanted = without_nul(value)

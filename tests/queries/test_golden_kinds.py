@@ -22,7 +22,7 @@ FOLDER = Path(__file__).parents[1] / "golden" / "queries"
 FILES = sorted(FOLDER.glob("*.txt"))
 TEXTS = {file.stem: file.read_text(encoding="utf-8") for file in FILES}
 WRITES = os.environ.get("HEDGEROW_GOLDEN") == "write"
-ELSEWHERE = {"HogQLQuery", "HogQLMetadata", "DatabaseSchemaQuery"}
+ELSEWHERE = {"HogQLQuery", "HogQLMetadata", "HogQLAutocomplete", "DatabaseSchemaQuery"}
 """The first has the golden files of HogQL itself; the others ask ClickHouse nothing."""
 _MEANWHILE = re.compile(r" (?=(?:FROM|PREWHERE|WHERE|GROUP BY|HAVING|ORDER BY|LIMIT|ARRAY JOIN) )")
 

@@ -117,7 +117,7 @@ async def own(stores: Stores) -> AsyncIterator[Asker]:
 
 
 def test_every_kind_is_here() -> None:
-    assert KINDS.keys() - NODES.keys() == {"HogQLQuery", "HogQLMetadata", "DatabaseSchemaQuery"}
+    assert KINDS.keys() - NODES.keys() == {"HogQLQuery", "HogQLMetadata", "HogQLAutocomplete", "DatabaseSchemaQuery"}
 
 
 @st.composite

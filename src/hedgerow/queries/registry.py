@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, Protocol
 
 from hedgerow.queries.actors_query import ActorsQueryKind
+from hedgerow.queries.autocomplete import HogQLAutocompleteKind
 from hedgerow.queries.database_schema import DatabaseSchemaQueryKind
 from hedgerow.queries.errors import QueryRefused
 from hedgerow.queries.event_taxonomy import EventTaxonomyQueryKind
@@ -56,6 +57,7 @@ KINDS: Final[dict[str, Kind]] = {
     for kind in (
         HogQLQueryKind(),
         HogQLMetadataKind(),
+        HogQLAutocompleteKind(),
         DatabaseSchemaQueryKind(),
         TeamTaxonomyQueryKind(),
         EventTaxonomyQueryKind(),

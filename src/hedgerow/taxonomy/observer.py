@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from heapq import nsmallest
 from typing import Any, Final, Protocol
 
 from hedgerow.core.clock import Clock
@@ -102,6 +103,12 @@ class Taxonomy:
         """The type of a property, from memory; None when it has none or the project was not loaded."""
         project = self._projects.get(team_id)
         return None if project is None else project.property_type(owner, name)
+
+    def property_names(self, team_id: int, owner: Owner, contains: str, most: int) -> list[str]:
+        """Names of known properties that hold a text in any letter case, in order, at most so many; from memory."""
+        project, part = self._projects.get(team_id), contains.lower()
+        known = {} if project is None else project.properties.get(owner, {})
+        return nsmallest(most, (name for name in known if part in name.lower()))
 
     # -- SQL -------------------------------------------------------------------------------------------------------
 

@@ -62,6 +62,11 @@ class StoredSchema:
             return self._taxonomy.property_type(self.team_id, (GROUP, group_type_index), name)
         return self._taxonomy.property_type(self.team_id, PERSONS if owner == "person" else EVENTS, name)
 
+    def property_names(self, owner: str, group_type_index: int | None, contains: str, most: int) -> list[str]:
+        """Names of known properties of `owner` that hold a text, in order, at most so many."""
+        of = (GROUP, group_type_index or 0) if owner == "group" else PERSONS if owner == "person" else EVENTS
+        return self._taxonomy.property_names(self.team_id, of, contains, most)
+
     def property_column(self, name: str) -> str | None:
         """The column of `events` that holds a property."""
         return self._columns.get(name)

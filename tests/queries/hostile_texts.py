@@ -44,6 +44,36 @@ TEXTS: dict[str, Callable[[], str]] = {
     "an array of a billion": lambda: "SELECT range(1000000000)",
     "a cross join of a trillion": lambda: "SELECT count() FROM numbers(1000000) a CROSS JOIN numbers(1000000) b",
     "a regular expression with much to try": lambda: f"SELECT match('{'a' * 5_000}', '(a*)*b')",
+    "an array of 300 million": lambda: "SELECT range(300000000)",
+    "an array resized to a billion": lambda: "SELECT arrayResize([1], 1000000000)",
+    "a billion times the same": lambda: "SELECT arrayWithConstant(1000000000, 'x')",
+    "a text of ten billion": lambda: "SELECT repeat('x', 10000000000)",
+    "a text padded to a billion": lambda: "SELECT lpad('x', 1000000000, 'y')",
+    "a text that doubles": lambda: (
+        "WITH repeat('x', 1000) AS a0"
+        + "".join(f", concat(a{n}, a{n}) AS a{n + 1}" for n in range(30))
+        + " SELECT length(a30) FROM numbers(10)"
+    ),
+    "groupArray of everything": lambda: "SELECT length(groupArray(number)) FROM numbers(10000000000)",
+    "a sort of everything": lambda: "SELECT number FROM numbers(10000000000) ORDER BY cityHash64(number) DESC, number",
+    "groups of everything": lambda: "SELECT cityHash64(number) AS k, count() FROM numbers(10000000000) GROUP BY k",
+    "everything counted exactly": lambda: "SELECT count(DISTINCT number) FROM numbers(10000000000)",
+    "a window over everything": lambda: (
+        "SELECT sum(number) OVER (ORDER BY cityHash64(number)) FROM numbers(10000000000) LIMIT 5"
+    ),
+    "holes filled without end": lambda: (
+        "SELECT number FROM numbers(2) ORDER BY number WITH FILL FROM 0 TO 100000000000 LIMIT 5 BY number"
+    ),
+    "arrays joined without end": lambda: "SELECT count() FROM numbers(1000000) ARRAY JOIN range(1000000) AS n",
+    "lambdas in lambdas in lambdas": lambda: (
+        "SELECT arraySum(x -> arraySum(y -> arraySum(range(x + y)), range(3000)), range(3000)) FROM numbers(1000)"
+    ),
+    "groups of a regular expression with much to try": lambda: (
+        "SELECT length(extractAllGroupsVertical(repeat('a', 200000), '((a?){50})*b|(a+)+$'))"
+    ),
+    "a join of everything with everything": lambda: (
+        "SELECT count() FROM numbers(1000000000) AS a JOIN numbers(1000000000) AS b ON a.number = b.number"
+    ),
     "control characters": lambda: "SELECT '\x01\x02\x7f' \x0b\x0c, 1",
     "emoji": lambda: "SELECT 😀 FROM 😀",
     "a name in every quote": lambda: "SELECT `a``b`, \"c\"\"d\", 'e''f'",

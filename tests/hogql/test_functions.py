@@ -21,8 +21,8 @@ EXAMPLES = [
     for line in (Path(__file__).parent / "function_examples.txt").read_text(encoding="utf-8").splitlines()
     if not line.startswith("#")
 ]
-ELSEWHERE = {"matchesAction"}
-"""Needs a project: golden/hogql/actions.txt."""
+ELSEWHERE = {"matchesAction", "getSurveyResponse", "uniqueSurveySubmissionsFilter"}
+"""Need a project: golden/hogql/actions.txt, surveys.txt."""
 OF_STATES = {"uniqExactMerge", "uniqUpToMerge", "sumMapMerge", "uniqMapMerge", "argMinMerge", "argMaxMerge"}
 """Merge what no function of the list makes: states that are stored."""
 CLICKHOUSE: dict[Family, str] = {

@@ -22,6 +22,7 @@ from hedgerow.hogql.rules.definitions import definitions
 from hedgerow.hogql.rules.overrides import person_id
 from hedgerow.hogql.rules.person_properties import person, person_properties_on_event
 from hedgerow.hogql.rules.properties import properties
+from hedgerow.hogql.rules.surveys import surveys
 
 if TYPE_CHECKING:
     from hedgerow.hogql.resolve import Resolver
@@ -42,6 +43,7 @@ RULES: tuple[Rule, ...] = (
     Rule(cohorts, (ast.CompareOperation,)),
     Rule(comparisons, (ast.CompareOperation, ast.BetweenExpr, ast.IsDistinctFrom)),
     Rule(actions, (ast.Call,)),
+    Rule(surveys, (ast.Call,)),
     Rule(calls, (ast.Call,)),
     Rule(definitions, (Property,)),
     Rule(properties, (Property,)),

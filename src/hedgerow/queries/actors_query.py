@@ -24,9 +24,8 @@ from hedgerow.hogql import (
 from hedgerow.hogql.parser import parse_expr
 from hedgerow.queries.dates import parse_date
 from hedgerow.queries.errors import QueryRefused
-from hedgerow.queries.freshness import Interval
 from hedgerow.queries.hogql_query import HogQLQuery, HogQLQueryKind, modifiers_of
-from hedgerow.queries.nodes import Cells, Node, cells_of, read_node
+from hedgerow.queries.nodes import Cells, Node, NodeKind, RowFields, cells_of, row_fields
 from hedgerow.queries.persons_of import display_name
 from hedgerow.queries.placeholders import Filler
 from hedgerow.queries.run import KindAnswer, Run
@@ -73,18 +72,10 @@ class ActorsQuery(Node, frozen=True, kw_only=True):
     offset: Offset | None = None
 
 
-class ActorsFields(msgspec.Struct, kw_only=True, rename={"has_more": "hasMore"}):
+class ActorsFields(RowFields, kw_only=True):
     """The kind's fields of the response, beside `results`."""
 
-    columns: list[str]
-    types: list[str]
-    hogql: str
-    has_more: bool
-    limit: int
-    offset: int
     missing_actors_count: int
-    timings: list[dict[str, Any]]
-    modifiers: dict[str, Any]
 
 
 class _Compilation(msgspec.Struct, frozen=True):
@@ -156,34 +147,19 @@ class _Compilation(msgspec.Struct, frozen=True):
         )
 
 
-class ActorsQueryKind:
+class ActorsQueryKind(NodeKind[ActorsQuery]):
     """See `registry.Kind`."""
 
     name = "ActorsQuery"
-    refresh_seconds = 60
-    is_plain = False
+    node = ActorsQuery
 
-    def read(self, query: dict[str, Any]) -> ActorsQuery:
-        """The node. Raises `ValidationFailed` with the field that does not fit."""
-        node = read_node(query, ActorsQuery)
+    def check(self, node: ActorsQuery) -> None:
+        """Raise `QueryRefused` for what the fields alone do not tell."""
         if node.source is not None:
             kind = node.source.get("kind")
             if kind != HogQLQueryKind.name:
                 raise QueryRefused(f"Unsupported query kind: {str(kind)[:100]}", attr="query__source")
             HogQLQueryKind().read(node.source)
-        return node
-
-    def overridden(
-        self, node: ActorsQuery, filters: dict[str, Any] | None, variables: dict[str, dict[str, Any]] | None
-    ) -> ActorsQuery:
-        """Nothing in it is laid over."""
-        del filters, variables
-        return node
-
-    def interval(self, node: ActorsQuery) -> Interval | None:
-        """Such a query counts as one by day."""
-        del node
-        return "day"
 
     async def calculate(self, node: ActorsQuery, run: Run) -> KindAnswer:
         """Compile and run it, then make values of its special columns."""
@@ -203,17 +179,8 @@ class ActorsQueryKind:
             parts = [await aside(rows.written, cells, ids)]
             missing = rows.missing
         run.close()
-        fields = ActorsFields(
-            columns=[each.text for each in columns],
-            types=answered.types,
-            hogql=compiled.query.hogql,
-            has_more=answered.has_more,
-            limit=limit,
-            offset=node.offset or 0,
-            missing_actors_count=missing,
-            timings=run.timings,
-            modifiers=node.modifiers or {},
-        )
+        page = (limit, node.offset or 0)
+        fields = row_fields(ActorsFields, columns, answered, compiled, node, page, run, missing_actors_count=missing)
         return KindAnswer(parts, fields)
 
 

@@ -16,7 +16,7 @@ from hedgerow.hogql.database import TABLES, Column, Expression, Field, LazyJoin,
 from hedgerow.hogql.functions import FUNCTIONS
 from hedgerow.hogql.tokens import tokenize
 from hedgerow.queries.errors import QueryRefused
-from hedgerow.queries.nodes import Node, read_node
+from hedgerow.queries.nodes import Node, NodeKind
 from hedgerow.queries.placeholders import HogQLFilters
 from hedgerow.queries.run import KindAnswer, Run
 
@@ -74,26 +74,17 @@ class Named(Protocol):
         ...
 
 
-class HogQLAutocompleteKind:
+class HogQLAutocompleteKind(NodeKind[HogQLAutocomplete]):
     """See `registry.Kind`."""
 
     name = "HogQLAutocomplete"
-    refresh_seconds = 60
+    node = HogQLAutocomplete
     is_plain = True
 
-    def read(self, query: dict[str, Any]) -> HogQLAutocomplete:
-        """The node. Raises `ValidationFailed` with the field that does not fit."""
-        node = read_node(query, HogQLAutocomplete)
+    def check(self, node: HogQLAutocomplete) -> None:
+        """Raise `QueryRefused` for what the fields alone do not tell."""
         if node.language not in LANGUAGES:
             raise QueryRefused(f"Unsupported language: {node.language[:100]}", attr="query__language")
-        return node
-
-    def overridden(
-        self, node: HogQLAutocomplete, filters: dict[str, Any] | None, variables: dict[str, dict[str, Any]] | None
-    ) -> HogQLAutocomplete:
-        """A text stays what it is."""
-        del filters, variables
-        return node
 
     def interval(self, node: HogQLAutocomplete) -> None:
         """Nothing of it is kept."""

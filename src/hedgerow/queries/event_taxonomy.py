@@ -9,9 +9,8 @@ import msgspec
 from hedgerow.hogql import CompiledQuery, HogQLContext, Modifiers, ProjectSchema, ast, compile_select, parse_select
 from hedgerow.hogql.parser import parse_expr
 from hedgerow.queries.errors import QueryRefused
-from hedgerow.queries.freshness import Interval
 from hedgerow.queries.hogql_query import modifiers_of
-from hedgerow.queries.nodes import Node, read_node
+from hedgerow.queries.nodes import Node, NodeKind
 from hedgerow.queries.run import KindAnswer, Run
 
 LIMIT: Final = 500
@@ -100,31 +99,16 @@ def limit_of(node: EventTaxonomyQuery) -> int:
     return min(node.limit or LIMIT, LIMIT)
 
 
-class EventTaxonomyQueryKind:
+class EventTaxonomyQueryKind(NodeKind[EventTaxonomyQuery]):
     """See `registry.Kind`."""
 
     name = "EventTaxonomyQuery"
-    refresh_seconds = 60
-    is_plain = False
+    node = EventTaxonomyQuery
 
-    def read(self, query: dict[str, Any]) -> EventTaxonomyQuery:
-        """The node. Raises `ValidationFailed` with the field that does not fit."""
-        node = read_node(query, EventTaxonomyQuery)
+    def check(self, node: EventTaxonomyQuery) -> None:
+        """Raise `QueryRefused` for what the fields alone do not tell."""
         if node.event is None and node.action_id is None:
             raise QueryRefused("Either event or action ID must be provided.")
-        return node
-
-    def overridden(
-        self, node: EventTaxonomyQuery, filters: dict[str, Any] | None, variables: dict[str, dict[str, Any]] | None
-    ) -> EventTaxonomyQuery:
-        """Nothing in it can be laid over."""
-        del filters, variables
-        return node
-
-    def interval(self, node: EventTaxonomyQuery) -> Interval | None:
-        """Such a query counts as one by day."""
-        del node
-        return "day"
 
     async def calculate(self, node: EventTaxonomyQuery, run: Run) -> KindAnswer:
         """Compile and run it."""

@@ -23,9 +23,8 @@ from hedgerow.hogql import (
 from hedgerow.queries.dates import parse_date
 from hedgerow.queries.elements import elements_of
 from hedgerow.queries.errors import QueryRefused
-from hedgerow.queries.freshness import Interval
 from hedgerow.queries.hogql_query import modifiers_of
-from hedgerow.queries.nodes import Cells, Node, RowFields, cells_of, read_node
+from hedgerow.queries.nodes import Cells, Node, NodeKind, RowFields, cells_of, row_fields
 from hedgerow.queries.persons_of import Person, display_name, persons_of
 from hedgerow.queries.run import KindAnswer, Run
 from hedgerow.queries.selection import (
@@ -116,23 +115,20 @@ class _Compilation(msgspec.Struct, frozen=True):
         return found
 
 
-class EventsQueryKind:
+class EventsQueryKind(NodeKind[EventsQuery]):
     """See `registry.Kind`."""
 
     name = "EventsQuery"
-    refresh_seconds = 60
-    is_plain = False
+    node = EventsQuery
 
-    def read(self, query: dict[str, Any]) -> EventsQuery:
-        """The node. Raises `ValidationFailed` with the field that does not fit."""
-        node = read_node(query, EventsQuery)
+    def check(self, node: EventsQuery) -> None:
+        """Raise `QueryRefused` for what the fields alone do not tell."""
         if node.source is not None:
             raise QueryRefused(f"Unsupported query kind: {str(node.source.get('kind'))[:100]}", attr="query__source")
         if node.action_steps:
             raise QueryRefused("Steps without an action cannot be matched. Use actionId.", attr="query__actionSteps")
         if node.person_id is not None and uuid_of(node.person_id) is None:
             raise QueryRefused("Must be a valid UUID.", attr="query__personId")
-        return node
 
     def overridden(
         self, node: EventsQuery, filters: dict[str, Any] | None, variables: dict[str, dict[str, Any]] | None
@@ -153,11 +149,6 @@ class EventsQueryKind:
             node = msgspec.structs.replace(node, properties=[*(node.properties or []), *added])
         return node
 
-    def interval(self, node: EventsQuery) -> Interval | None:
-        """Such a query counts as one by day."""
-        del node
-        return "day"
-
     async def calculate(self, node: EventsQuery, run: Run) -> KindAnswer:
         """Compile and run it, then make values of its special columns."""
         limit = min(node.limit or LIMIT_DEFAULT, run.settings.query_max_rows)
@@ -169,25 +160,16 @@ class EventsQueryKind:
         order_by = ordered(node.order_by, columns, specials_of(names), _TIMESTAMP)
         rows, cursor = _Rows(columns, run.team.id), None
         place = _cursor_column(columns, order_by)
-        parts, types = answered.parts, answered.types
+        parts = answered.parts
         if rows.are_special or place == len(columns) or (place is not None and answered.has_more):
             aside, cells = await cells_of(parts)
             if answered.has_more and place is not None:
                 cursor = rows.moment_of(cells[-1], place)
             persons = await persons_of(run, modifiers, rows.distinct_ids(cells)) if rows.show_persons else {}
-            parts, types = [await aside(rows.written, cells, persons)], types[: len(columns)]
+            parts = [await aside(rows.written, cells, persons)]
         run.close()
-        fields = RowFields(
-            columns=[each.text for each in columns],
-            types=types,
-            hogql=compiled.query.hogql,
-            has_more=answered.has_more,
-            limit=limit,
-            offset=node.offset or 0,
-            timings=run.timings,
-            modifiers=node.modifiers or {},
-            cursor=cursor,
-        )
+        page = (limit, node.offset or 0)
+        fields = row_fields(RowFields, columns, answered, compiled, node, page, run, cursor=cursor)
         return KindAnswer(parts, fields)
 
 

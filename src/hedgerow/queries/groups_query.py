@@ -13,9 +13,8 @@ from hedgerow.hogql import CompiledQuery, HogQLContext, Modifiers, ProjectSchema
 from hedgerow.hogql.parser import parse_expr
 from hedgerow.queries.dates import parse_date
 from hedgerow.queries.events_query import compared
-from hedgerow.queries.freshness import Interval
 from hedgerow.queries.hogql_query import modifiers_of
-from hedgerow.queries.nodes import Cells, Node, cells_of, read_node
+from hedgerow.queries.nodes import Cells, Node, NodeKind, RowFields, cells_of, row_fields
 from hedgerow.queries.run import KindAnswer, Run
 from hedgerow.queries.selection import LIMIT_DEFAULT, Limit, Offset, Selected, ordered, select_of, selected
 
@@ -42,18 +41,10 @@ class GroupsQuery(Node, frozen=True, kw_only=True):
     offset: Offset | None = None
 
 
-class GroupsFields(msgspec.Struct, kw_only=True, rename={"has_more": "hasMore"}):
+class GroupsFields(RowFields, kw_only=True):
     """The kind's fields of the response, beside `results`."""
 
-    kind: str = "GroupsQuery"
-    columns: list[str]
-    types: list[str]
-    hogql: str
-    has_more: bool
-    limit: int
-    offset: int
-    timings: list[dict[str, Any]]
-    modifiers: dict[str, Any]
+    kind: str
 
 
 class _Compilation(msgspec.Struct, frozen=True):
@@ -87,28 +78,11 @@ class _Compilation(msgspec.Struct, frozen=True):
         return [*given, *closest, *newest, *last]
 
 
-class GroupsQueryKind:
+class GroupsQueryKind(NodeKind[GroupsQuery]):
     """See `registry.Kind`."""
 
     name = "GroupsQuery"
-    refresh_seconds = 60
-    is_plain = False
-
-    def read(self, query: dict[str, Any]) -> GroupsQuery:
-        """The node. Raises `ValidationFailed` with the field that does not fit."""
-        return read_node(query, GroupsQuery)
-
-    def overridden(
-        self, node: GroupsQuery, filters: dict[str, Any] | None, variables: dict[str, dict[str, Any]] | None
-    ) -> GroupsQuery:
-        """Nothing in it is laid over."""
-        del filters, variables
-        return node
-
-    def interval(self, node: GroupsQuery) -> Interval | None:
-        """Such a query counts as one by day."""
-        del node
-        return "day"
+    node = GroupsQuery
 
     async def calculate(self, node: GroupsQuery, run: Run) -> KindAnswer:
         """Compile and run it, then make values of its special column."""
@@ -121,16 +95,8 @@ class GroupsQueryKind:
             aside, cells = await cells_of(parts)
             parts = [await aside(_written, columns, cells)]
         run.close()
-        fields = GroupsFields(
-            columns=[each.text for each in columns],
-            types=answered.types,
-            hogql=compiled.query.hogql,
-            has_more=answered.has_more,
-            limit=limit,
-            offset=node.offset or 0,
-            timings=run.timings,
-            modifiers=node.modifiers or {},
-        )
+        page = (limit, node.offset or 0)
+        fields = row_fields(GroupsFields, columns, answered, compiled, node, page, run, kind=self.name)
         return KindAnswer(parts, fields)
 
 

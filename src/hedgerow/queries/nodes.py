@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from hedgerow.core.http.wording import reworded
+from hedgerow.queries.compiled import Compiled
 from hedgerow.queries.errors import QueryRefused
+from hedgerow.queries.freshness import Interval
 from hedgerow.queries.hogql_query import MODIFIERS, below_query, modifiers_of
-from hedgerow.queries.run import LARGE_ANSWER_BYTES
+from hedgerow.queries.run import LARGE_ANSWER_BYTES, Answered, Run
+from hedgerow.queries.selection import Selected
 
 
 class Node(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
@@ -54,6 +57,61 @@ class RowFields(
     timings: list[dict[str, Any]]
     modifiers: dict[str, Any]
     cursor: str | None = None
+
+
+F = TypeVar("F", bound=RowFields)
+
+
+def row_fields(  # noqa: PLR0917 — made of what every row kind has
+    fields: type[F],
+    columns: Sequence[Selected],
+    answered: Answered,
+    compiled: Compiled,
+    node: Node,
+    page: tuple[int, int],
+    run: Run,
+    **more: Any,
+) -> F:
+    """The fields of a response; `page` is limit and offset."""
+    return fields(
+        columns=[each.text for each in columns],
+        types=answered.types[: len(columns)],
+        hogql=compiled.query.hogql,
+        has_more=answered.has_more,
+        limit=page[0],
+        offset=page[1],
+        timings=run.timings,
+        modifiers=node.modifiers or {},
+        **more,
+    )
+
+
+class NodeKind(Generic[N]):
+    """What most kinds do alike. See `registry.Kind`."""
+
+    name: str
+    node: type[N]
+    refresh_seconds = 60
+    is_plain = False
+
+    def read(self, query: dict[str, Any]) -> N:
+        """The node. Raises `ValidationFailed` with the field that does not fit."""
+        node = read_node(query, self.node)
+        self.check(node)
+        return node
+
+    def check(self, node: N) -> None:
+        """Raise `QueryRefused` for what the fields alone do not tell."""
+
+    def overridden(self, node: N, filters: dict[str, Any] | None, variables: dict[str, dict[str, Any]] | None) -> N:
+        """Nothing is laid over it."""
+        del filters, variables
+        return node
+
+    def interval(self, node: N) -> Interval | None:
+        """It counts as one by day."""
+        del node
+        return "day"
 
 
 Cells = list[list[msgspec.Raw]]

@@ -24,9 +24,8 @@ from hedgerow.hogql.walk import map_children, shallow, walk
 from hedgerow.queries.dates import parse_date
 from hedgerow.queries.errors import QueryRefused
 from hedgerow.queries.events_query import AFTER_DEFAULT, AHEAD, compared, date_of, uuid_of
-from hedgerow.queries.freshness import Interval
 from hedgerow.queries.hogql_query import modifiers_of
-from hedgerow.queries.nodes import Cells, Node, RowFields, cells_of, read_node
+from hedgerow.queries.nodes import Cells, Node, NodeKind, RowFields, cells_of, row_fields
 from hedgerow.queries.persons_of import display_name
 from hedgerow.queries.run import KindAnswer, Run
 from hedgerow.queries.selection import (
@@ -142,31 +141,16 @@ class _Compilation(msgspec.Struct, frozen=True):
         return ast.CompareOperation(left=ast.Field(chain=["session_id"]), right=inside, op="in")
 
 
-class SessionsQueryKind:
+class SessionsQueryKind(NodeKind[SessionsQuery]):
     """See `registry.Kind`."""
 
     name = "SessionsQuery"
-    refresh_seconds = 60
-    is_plain = False
+    node = SessionsQuery
 
-    def read(self, query: dict[str, Any]) -> SessionsQuery:
-        """The node. Raises `ValidationFailed` with the field that does not fit."""
-        node = read_node(query, SessionsQuery)
+    def check(self, node: SessionsQuery) -> None:
+        """Raise `QueryRefused` for what the fields alone do not tell."""
         if node.person_id is not None and uuid_of(node.person_id) is None:
             raise QueryRefused("Must be a valid UUID.", attr="query__personId")
-        return node
-
-    def overridden(
-        self, node: SessionsQuery, filters: dict[str, Any] | None, variables: dict[str, dict[str, Any]] | None
-    ) -> SessionsQuery:
-        """Nothing in it is laid over."""
-        del filters, variables
-        return node
-
-    def interval(self, node: SessionsQuery) -> Interval | None:
-        """Such a query counts as one by day."""
-        del node
-        return "day"
 
     async def calculate(self, node: SessionsQuery, run: Run) -> KindAnswer:
         """Compile and run it, then make values of its special columns."""
@@ -182,16 +166,8 @@ class SessionsQueryKind:
             aside, cells = await cells_of(parts)
             parts = [await aside(_written, columns, cells)]
         run.close()
-        fields = RowFields(
-            columns=[each.text for each in columns],
-            types=answered.types,
-            hogql=compiled.query.hogql,
-            has_more=answered.has_more,
-            limit=limit,
-            offset=node.offset or 0,
-            timings=run.timings,
-            modifiers=node.modifiers or {},
-        )
+        page = (limit, node.offset or 0)
+        fields = row_fields(RowFields, columns, answered, compiled, node, page, run)
         return KindAnswer(parts, fields)
 
 

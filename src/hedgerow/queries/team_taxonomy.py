@@ -7,9 +7,8 @@ from typing import Any, Final
 import msgspec
 
 from hedgerow.hogql import CompiledQuery, HogQLContext, Modifiers, ProjectSchema, compile_select
-from hedgerow.queries.freshness import Interval
 from hedgerow.queries.hogql_query import modifiers_of
-from hedgerow.queries.nodes import Node, read_node
+from hedgerow.queries.nodes import Node, NodeKind
 from hedgerow.queries.run import KindAnswer, Run
 
 TEXT: Final = (
@@ -44,28 +43,11 @@ class _Compilation(msgspec.Struct, frozen=True):
         return compile_select(TEXT, HogQLContext(schema=schema, modifiers=self.modifiers))
 
 
-class TeamTaxonomyQueryKind:
+class TeamTaxonomyQueryKind(NodeKind[TeamTaxonomyQuery]):
     """See `registry.Kind`."""
 
     name = "TeamTaxonomyQuery"
-    refresh_seconds = 60
-    is_plain = False
-
-    def read(self, query: dict[str, Any]) -> TeamTaxonomyQuery:
-        """The node. Raises `ValidationFailed` with the field that does not fit."""
-        return read_node(query, TeamTaxonomyQuery)
-
-    def overridden(
-        self, node: TeamTaxonomyQuery, filters: dict[str, Any] | None, variables: dict[str, dict[str, Any]] | None
-    ) -> TeamTaxonomyQuery:
-        """Nothing in it can be laid over."""
-        del filters, variables
-        return node
-
-    def interval(self, node: TeamTaxonomyQuery) -> Interval | None:
-        """Such a query counts as one by day."""
-        del node
-        return "day"
+    node = TeamTaxonomyQuery
 
     async def calculate(self, node: TeamTaxonomyQuery, run: Run) -> KindAnswer:
         """Compile and run it."""

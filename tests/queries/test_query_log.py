@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 from tests.queries.world import Asker, World
+
+from hedgerow.core.storage.events import EventStore
+from hedgerow.queries import query_log
+from hedgerow.queries.query_log import Entry, QueryLog
 
 pytestmark = pytest.mark.stores
 COLUMNS = [
@@ -110,3 +115,57 @@ async def test_a_long_query_tells_its_memory(world: World, project: Asker) -> No
     assert (status, code) == ("ExceptionWhileProcessing", 159)
     assert memory > 0
     assert cpu > 100_000
+
+
+class Broken:
+    """Wraps the real store: the first inserts fail with what no store should raise."""
+
+    def __init__(self, store: EventStore, failures: int) -> None:
+        self._store = store
+        self._failures = failures
+        self.written: list[int] = []
+
+    async def insert(self, table: str, lines: bytes, *, token: str) -> None:
+        if self._failures:
+            self._failures -= 1
+            raise RuntimeError("not a store's error")
+        await self._store.insert(table, lines, token=token)
+        self.written.append(lines.count(b"\n") + 1)
+
+
+def entry(query: str) -> Entry:
+    values: dict[str, Any] = {
+        name: 0 if Entry.__annotations__[name] == "int" else "1790000000.5" if name.endswith("time") else ""
+        for name in query_log.COLUMNS
+    }
+    return Entry(**{**values, "team_id": 999_999_999, "query": query, "is_personal_api_key_request": True})
+
+
+async def test_a_failure_of_any_kind_does_not_end_the_log(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(query_log, "EVERY_SECONDS", 0.01)
+    store: Any = Broken(world.stores.events, failures=1)
+    log = QueryLog(store)
+    log.add(entry("SELECT 'lost'"))
+    while not store.written:
+        log.add(entry("SELECT 'kept'"))
+        await asyncio.sleep(0.01)
+    await log.close()
+
+    assert store.written
+
+
+async def test_what_waits_is_bounded_in_size_and_goes_out_in_batches_of_a_size(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(query_log, "QUEUE_CHARACTERS_MAX", 1_000)
+    monkeypatch.setattr(query_log, "BATCH_CHARACTERS_MAX", 300)
+    store: Any = Broken(world.stores.events, failures=0)
+    log = QueryLog(store)
+    for _ in range(50):
+        log.add(entry("x" * 100))
+    await log.close()
+
+    assert store.written == [3, 3, 3, 1]
+    log.add(entry("there is room again"))
+    await log.close()
+    assert store.written[4:] == [1]

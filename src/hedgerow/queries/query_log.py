@@ -1,6 +1,6 @@
 """What a project asked, queryable as `query_log` (hogql §5): one row a calculated query, written behind the asker's back.
 
-Entries wait in a bounded queue and go to ClickHouse every few seconds, and before a query reads the log. What is answered
+Entries wait in a queue, bounded in number and in size, and go to ClickHouse every few seconds, and before a query reads the log. What is answered
 out of the cache is not in it.
 """
 
@@ -14,13 +14,15 @@ from typing import Final
 import msgspec
 
 from hedgerow.core import ids
-from hedgerow.core.storage.events import EventStore, StoreError, StoreUnavailable
+from hedgerow.core.storage.events import EventStore
 from hedgerow.core.telemetry import log
 
 TABLE: Final = "query_log"
 QUEUE_MAX: Final = 10_000
-"""Further entries are dropped until those have been written."""
+QUEUE_CHARACTERS_MAX: Final = 32_000_000
+"""Beyond either of the two, further entries are dropped until those have been written."""
 BATCH_MAX: Final = 1_000
+BATCH_CHARACTERS_MAX: Final = 8_000_000
 EVERY_SECONDS: Final = 5.0
 TEXT_CHARACTERS_MAX: Final = 100_000
 FINISHED: Final = "QueryFinish"
@@ -79,6 +81,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     key_id: str
     is_personal_api_key_request: bool
 
+    @property
+    def characters(self) -> int:
+        """Of its texts, which nearly are its size."""
+        return len(self.query) + len(self.exception)
+
 
 COLUMNS: Final = Entry.__struct_fields__
 
@@ -90,16 +97,18 @@ class QueryLog:
         """Rows go to `events`."""
         self._events = events
         self._entries: deque[Entry] = deque()
+        self._characters = 0
         self._task: asyncio.Task[None] | None = None
         self._one_at_a_time = asyncio.Lock()
         self._dropped = 0
 
     def add(self, entry: Entry) -> None:
         """Note a query."""
-        if len(self._entries) >= QUEUE_MAX:
+        if len(self._entries) >= QUEUE_MAX or self._characters >= QUEUE_CHARACTERS_MAX:
             self._dropped += 1
             return
         self._entries.append(entry)
+        self._characters += entry.characters
         if self._task is None:
             self._task = asyncio.create_task(self._write_later(), name="queries: log")
 
@@ -107,17 +116,25 @@ class QueryLog:
         """Write everything that waits now. What cannot be written is dropped, and said in the log."""
         async with self._one_at_a_time:
             while self._entries:
-                batch = [self._entries.popleft() for _ in range(min(BATCH_MAX, len(self._entries)))]
+                batch = self._batch()
                 try:
-                    await self._events.insert(
-                        TABLE, b"\n".join(map(msgspec.json.encode, batch)), token=f"query log {ids.uuid7()}"
-                    )
-                except (StoreError, StoreUnavailable) as error:
+                    lines = await asyncio.to_thread(_encoded, batch)
+                    await self._events.insert(TABLE, lines, token=f"query log {ids.uuid7()}")
+                except Exception as error:  # noqa: BLE001 — whatever it is, neither the asker nor the next batch may feel it
                     self._dropped += len(batch)
                     log("queries").warning("query_log_not_written", count=len(batch), error=str(error)[:300])
         if self._dropped:
             log("queries").warning("query_log_dropped", count=self._dropped)
             self._dropped = 0
+
+    def _batch(self) -> list[Entry]:
+        batch: list[Entry] = []
+        characters = 0
+        while self._entries and len(batch) < BATCH_MAX and characters < BATCH_CHARACTERS_MAX:
+            batch.append(self._entries.popleft())
+            characters += batch[-1].characters
+        self._characters -= characters
+        return batch
 
     async def close(self) -> None:
         """Write what waits, and end."""
@@ -134,6 +151,10 @@ class QueryLog:
             if not self._entries:
                 self._task = None
                 return
+
+
+def _encoded(batch: list[Entry]) -> bytes:
+    return b"\n".join(map(msgspec.json.encode, batch))
 
 
 def seconds_text(us: int) -> str:

@@ -138,7 +138,8 @@ def entry(query: str) -> Entry:
         name: 0 if Entry.__annotations__[name] == "int" else "1790000000.5" if name.endswith("time") else ""
         for name in query_log.COLUMNS
     }
-    return Entry(**{**values, "team_id": 999_999_999, "query": query, "is_personal_api_key_request": True})
+    values.update(team_id=999_999_999, query=query, is_personal_api_key_request=True)
+    return Entry(**values)
 
 
 async def test_a_failure_of_any_kind_does_not_end_the_log(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

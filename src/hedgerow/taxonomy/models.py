@@ -1,15 +1,18 @@
-"""The SQL tables of definitions: which events and properties a project has seen (rest-api §17, §18)."""
+"""The SQL tables of what a project's data is called: events and properties that it has seen (rest-api §17, §18), and
+queries that it saved as views (§26).
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Boolean, Index, SmallInteger, String, Uuid
+from sqlalchemy import BigInteger, Boolean, Index, SmallInteger, String, Text, Uuid
 from sqlalchemy.orm import Mapped, mapped_column
 
-from hedgerow.core.storage.tables import Base, Timestamp
+from hedgerow.core.resources import NOT_DELETED, Made, SoftlyDeleted
+from hedgerow.core.storage.tables import Base, Json, Timestamp
 
 NAME_LENGTH: Final = 400
 """Longest name in characters that the tables hold. What is noticed is shorter: `memory.NAME_BYTES_MAX`."""
@@ -72,3 +75,31 @@ class EventProperty(Base):
     team_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     event: Mapped[str] = mapped_column(String(NAME_LENGTH), primary_key=True)
     property: Mapped[str] = mapped_column(String(NAME_LENGTH), primary_key=True)
+
+
+class SavedQuery(Made, SoftlyDeleted, Base):
+    """A HogQL query that can be named in FROM."""
+
+    __tablename__ = "saved_queries"
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    name: Mapped[str] = mapped_column(String(128))
+    query: Mapped[str] = mapped_column(Text)
+    """HogQL."""
+    columns: Mapped[list[dict[str, Any]]] = mapped_column(Json)
+    """Name and ClickHouse type of each column, as the dry run of the last write found them."""
+    sync_frequency: Mapped[str | None] = mapped_column(String(10))
+    history_id: Mapped[UUID] = mapped_column(Uuid)
+    """Another one with every write of the query: who edits it says which one they saw."""
+    updated_at: Mapped[datetime] = mapped_column(Timestamp)
+
+    __table_args__ = (
+        Index(
+            "saved_queries_one_name",
+            "team_id",
+            "name",
+            unique=True,
+            sqlite_where=NOT_DELETED,
+            postgresql_where=NOT_DELETED,
+        ),
+    )

@@ -1,0 +1,1 @@
+"""Feature flags and early access features: their definitions."""

@@ -1,0 +1,1 @@
+"""Saved insights, dashboards and what stands around them: annotations, sharing, subscriptions, alerts, exports."""

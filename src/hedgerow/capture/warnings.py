@@ -102,7 +102,7 @@ async def summaries(session: AsyncSession, team_id: int, *, since_us: int, searc
         .group_by(IngestionWarningRow.type, day)
     )
     found: dict[str, Summary] = {}
-    for kind, number, count, last_us in (await session.execute(statement)).tuples():
+    for kind, number, count, last_us in await session.execute(statement):
         known = found.get(kind, Summary(kind, 0, 0, {}))
         days = known.days | {int(number): int(count)}
         found[kind] = Summary(kind, known.count + int(count), max(known.last_seen_us, last_us), days)

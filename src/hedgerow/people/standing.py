@@ -83,7 +83,8 @@ class PeopleStanding:
     async def _load_group_types(self, team_id: int) -> dict[str, int]:
         statement = select(GroupType.group_type, GroupType.group_type_index).where(GroupType.team_id == team_id)
         async with self._people.metadata.read() as session:
-            return dict((await session.execute(statement)).tuples().all())
+            rows = await session.execute(statement)
+            return {row.group_type: row.group_type_index for row in rows}
 
     async def _load_has_overrides(self, team_id: int) -> bool:
         statement = select(PersonOverride.distinct_id).where(PersonOverride.team_id == team_id).limit(1)

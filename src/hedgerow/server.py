@@ -35,7 +35,8 @@ from hedgerow.people.upkeep import Upkeep
 from hedgerow.queries import LocalWrites, Queries, StoreRows
 from hedgerow.queries import routes as query_routes
 from hedgerow.settings import Settings
-from hedgerow.taxonomy import Schemas, Taxonomy
+from hedgerow.taxonomy import SavedQueries, Schemas, Taxonomy
+from hedgerow.taxonomy.saved_query_routes import routes as saved_query_routes
 from hedgerow.web import web_routes
 from hedgerow.workspace import GroupType, gateway_project
 from hedgerow.workspace import routes as workspace_routes
@@ -108,6 +109,7 @@ class Hedgerow:
         self.jobs: Jobs
         self.upkeep: Upkeep
         self.taxonomy: Taxonomy
+        self.saved_queries: SavedQueries
         self.schemas: Schemas
         self.queries: Queries
         self.gateway: Gateway
@@ -159,7 +161,9 @@ class Hedgerow:
         await self.taxonomy.start()
         self._later(self.taxonomy.stop)
         data = writes if self.events.embedded else StoreRows(self.events)
-        self.schemas = Schemas(self.taxonomy, standing, await property_columns(self.events))
+        self.saved_queries = SavedQueries(self.metadata, self.events, settings, clock, changed=writes.changed)
+        columns = await property_columns(self.events)
+        self.schemas = Schemas(self.taxonomy, standing, columns, views=self.saved_queries.shelf)
         self.queries = Queries(self.events, settings, clock, schema_of=self.schemas.of, data=data)
         self._later(self.queries.close)
         observers = (self.taxonomy, writes)
@@ -193,6 +197,7 @@ class Hedgerow:
                 "gateway": self.gateway,
                 "queries": self.queries,
                 "schema_of": self.schemas.of,
+                "saved_queries": self.saved_queries,
                 "people": self.people,
                 "jobs": self.jobs,
                 "events": self.events,
@@ -210,6 +215,7 @@ class Hedgerow:
             *people_routes,
             *warning_routes,
             *query_routes,
+            *saved_query_routes,
             *web_routes(self.events),
         ]
         return Litestar(routes, openapi_config=None, logging_config=None, **layer)

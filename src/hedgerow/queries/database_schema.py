@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, Final, Protocol, runtime_checkable
 
 import msgspec
 
@@ -37,6 +38,25 @@ _TYPES: Final = {
     "Array": "array",
     "JSON": "json",
 }
+
+_AROUND: Final = re.compile(r"(?:Nullable|LowCardinality)\((.*)\)")
+_CLICKHOUSE_TYPES: Final = (
+    ("DateTime", "datetime"),
+    ("Date", "date"),
+    ("Bool", "boolean"),
+    ("UInt", "integer"),
+    ("Int", "integer"),
+    ("Float", "float"),
+    ("Decimal", "decimal"),
+    ("Array", "array"),
+    ("Tuple", "array"),
+    ("Map", "json"),
+    ("JSON", "json"),
+    ("String", "string"),
+    ("FixedString", "string"),
+    ("UUID", "string"),
+    ("Enum", "string"),
+)
 
 
 class DatabaseSchemaQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
@@ -81,6 +101,38 @@ class DatabaseSchema(msgspec.Struct, frozen=True):
     query_status: None = None
 
 
+class View(Protocol):
+    """A saved query, with name and ClickHouse type of its columns."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def columns(self) -> Sequence[tuple[str, str]]: ...
+
+
+@runtime_checkable
+class HasViews(Protocol):
+    """A schema that can list its views."""
+
+    def views(self) -> Sequence[View]: ...
+
+
+def type_of(clickhouse: str) -> str:
+    """A ClickHouse type, in the words of an editor (queries §3.4)."""
+    while inner := _AROUND.fullmatch(clickhouse):
+        clickhouse = inner[1]
+    return next((word for start, word in _CLICKHOUSE_TYPES if clickhouse.startswith(start)), "unknown")
+
+
+def _view(view: View) -> SchemaTable:
+    fields = {name: SchemaField(name, _written(name), type_of(kind)) for name, kind in view.columns}
+    return SchemaTable("view", view.name, view.name, fields)
+
+
+def _written(name: str) -> str:
+    return name if _BARE.fullmatch(name) else f"`{name}`"
+
+
 def schema_table(table: Table) -> SchemaTable:
     """A table as the editor reads it; `team_id` is nobody's business."""
     fields = {name: _field(field) for name, field in table.fields.items() if name != "team_id"}
@@ -89,7 +141,7 @@ def schema_table(table: Table) -> SchemaTable:
 
 def _field(field: Field) -> SchemaField:
     name = field.name
-    value = name if _BARE.fullmatch(name) else f"`{name}`"
+    value = _written(name)
     if isinstance(field, Column):
         return SchemaField(name, value, _TYPES.get(field.type.family, "unknown"))
     if isinstance(field, Expression):
@@ -138,7 +190,9 @@ class DatabaseSchemaQueryKind:
         del node
 
     async def calculate(self, node: DatabaseSchemaQuery, run: Run) -> KindAnswer:
-        """The tables."""
-        del node, run
+        """The tables, and the project's views."""
+        del node
         tables = {name: schema_table(TABLES[name]) for name in LISTED}
+        if isinstance(run.schema, HasViews):
+            tables |= {view.name: _view(view) for view in run.schema.views()}
         return KindAnswer(None, DatabaseSchema(tables), may_be_kept=False)

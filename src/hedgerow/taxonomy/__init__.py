@@ -1,7 +1,9 @@
-"""Definitions: which events and properties a project has seen, and of what type they are."""
+"""What a project's data is called: events and properties that it has seen, with their types, and its saved queries."""
 
 from hedgerow.taxonomy.memory import EVENTS, PERSONS
+from hedgerow.taxonomy.named import Named, Shelf
 from hedgerow.taxonomy.observer import Taxonomy
+from hedgerow.taxonomy.saved_queries import SavedQueries
 from hedgerow.taxonomy.schema import People, Schemas, StoredSchema
 
-__all__ = ["EVENTS", "PERSONS", "People", "Schemas", "StoredSchema", "Taxonomy"]
+__all__ = ["EVENTS", "PERSONS", "Named", "People", "SavedQueries", "Schemas", "Shelf", "StoredSchema", "Taxonomy"]

@@ -26,7 +26,7 @@ Thing = TypeVar("Thing", bound=HasName)
 class Named(Generic[Thing]):
     """A project's things of one kind."""
 
-    def __init__(self, things: Sequence[Thing], loaded_at: float) -> None:
+    def __init__(self, things: Sequence[Thing], loaded_at: float = 0.0) -> None:
         """Those that are not deleted."""
         self.loaded_at: Final = loaded_at
         found: dict[int | str, tuple[Thing, ...]] = {}
@@ -34,6 +34,7 @@ class Named(Generic[Thing]):
             found[thing.name] = (*found.get(thing.name, ()), thing)
             if isinstance(number := getattr(thing, "id", None), int):
                 found[number] = (thing,)
+        self.all: Final = tuple(things)
         self._found = found
 
     def find(self, key: int | str) -> tuple[Thing, ...]:
@@ -45,10 +46,19 @@ class Shelf(Generic[Thing]):
     """The things of many projects, each loaded when it is first asked for."""
 
     def __init__(
-        self, load: Callable[[int], Awaitable[Sequence[Thing]]], clock: Clock, *, has_other_workers: bool
+        self,
+        load: Callable[[int], Awaitable[Sequence[Thing]]],
+        clock: Clock,
+        *,
+        changed: Callable[[int], None],
+        has_other_workers: bool,
     ) -> None:
-        """`load` reads those of a project out of SQL. Other workers' changes are noticed a little later."""
+        """`load` reads those of a project out of SQL. Other workers' changes are noticed a little later.
+
+        `changed` hears of a project whose things changed: answers that were kept for it do not hold any more.
+        """
         self._load = load
+        self._changed = changed
         self._clock = clock
         self._fresh_seconds = FRESH_SECONDS if has_other_workers else None
         self._kept: OrderedDict[int, Named[Thing]] = OrderedDict()
@@ -73,3 +83,4 @@ class Shelf(Generic[Thing]):
         """A project's things have changed: whoever writes them says so after the transaction."""
         self._changes += 1
         self._kept.pop(team_id, None)
+        self._changed(team_id)

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from typing import Final, Protocol
 
 from hedgerow.core.storage.schema.columns import EVENT_PROPERTY_COLUMNS
+from hedgerow.hogql import Action, Cohort, View
 from hedgerow.taxonomy.memory import EVENTS, PERSONS
 from hedgerow.taxonomy.models import GROUP
+from hedgerow.taxonomy.named import Named, Shelf
 from hedgerow.taxonomy.observer import Taxonomy
+from hedgerow.taxonomy.saved_queries import SavedView
 
 
 class Project(Protocol):
@@ -44,6 +47,10 @@ class StoredSchema:
         group_types: Mapping[str, int],
         overrides: bool,
         columns: Mapping[str, str],
+        *,
+        cohorts: Named[Cohort],
+        actions: Named[Action],
+        views: Named[SavedView],
     ) -> None:
         """Made by `Schemas.of`, which loads what is needed first."""
         self.team_id: Final = project.id
@@ -53,6 +60,9 @@ class StoredSchema:
         self._taxonomy = taxonomy
         self._group_types = group_types
         self._columns = columns
+        self._cohorts = cohorts
+        self._actions = actions
+        self._views = views
 
     def property_type(self, owner: str, name: str, group_type_index: int | None = None) -> str | None:
         """The type of a property of `owner`: event, person or group (which has an index)."""
@@ -75,29 +85,60 @@ class StoredSchema:
         """The number of a group type."""
         return self._group_types.get(group_type)
 
-    def cohort(self, key: int | str) -> None:
-        """No cohorts yet: every one is unknown."""
+    def cohort(self, key: int | str) -> tuple[Cohort, ...]:
+        """Every cohort of this id or name."""
+        return self._cohorts.find(key)
 
-    def action(self, key: int | str) -> None:
-        """No actions yet: every one is unknown."""
+    def action(self, key: int | str) -> tuple[Action, ...]:
+        """Every action of this id or name."""
+        return self._actions.find(key)
 
-    def view(self, name: str) -> None:
-        """No saved views yet: every one is unknown."""
+    def view(self, name: str) -> tuple[View, ...]:
+        """The saved query of this name."""
+        return tuple(each.view for each in self._views.find(name))
+
+    def views(self) -> tuple[SavedView, ...]:
+        """Every saved query, with its columns."""
+        return self._views.all
 
 
 class Schemas:
     """Gives the schema of a project."""
 
-    def __init__(self, taxonomy: Taxonomy, people: People, columns: Mapping[str, str] = EVENT_PROPERTY_COLUMNS) -> None:
-        """Property types come from `taxonomy`, columns of properties are `columns`, the rest comes from `people`."""
+    def __init__(
+        self,
+        taxonomy: Taxonomy,
+        people: People,
+        columns: Mapping[str, str] = EVENT_PROPERTY_COLUMNS,
+        *,
+        cohorts: Shelf[Cohort] | None = None,
+        actions: Shelf[Action] | None = None,
+        views: Shelf[SavedView] | None = None,
+    ) -> None:
+        """Property types come from `taxonomy`, columns of properties are `columns`, the rest comes from `people`.
+
+        What a query can name besides tables stands on shelves; without one there is nothing of the kind.
+        """
         self.columns = columns
         """Event property → its column; whoever adds one replaces the whole."""
         self._taxonomy = taxonomy
         self._people = people
+        self._cohorts = cohorts
+        self._actions = actions
+        self._views = views
 
     async def of(self, project: Project) -> StoredSchema:
         """The schema as it is now. Raises MetadataUnavailable."""
         await self._taxonomy.load(project.id)
         group_types = await self._people.group_types(project.id)
         overrides = await self._people.has_person_overrides(project.id)
-        return StoredSchema(project, self._taxonomy, group_types, overrides, self.columns)
+        return StoredSchema(
+            project,
+            self._taxonomy,
+            group_types,
+            overrides,
+            self.columns,
+            cohorts=Named(()) if self._cohorts is None else await self._cohorts.of(project.id),
+            actions=Named(()) if self._actions is None else await self._actions.of(project.id),
+            views=Named(()) if self._views is None else await self._views.of(project.id),
+        )

@@ -31,7 +31,7 @@ from hedgerow.core.resources.authors import authors
 from hedgerow.core.resources.deletion import HARD_DELETE_REFUSED, refuse_delete
 from hedgerow.core.resources.edit import Edit, editing
 from hedgerow.core.resources.places import below_project
-from hedgerow.core.resources.rows import NOT_DELETED, Made, SoftlyDeleted, contains, find, rows_of, sent
+from hedgerow.core.resources.rows import NOT_DELETED, Made, SoftlyDeleted, contains, find, flush_or, rows_of, sent
 from hedgerow.core.resources.tags import forget_tags, set_tags, tags_of
 
 __all__ = [
@@ -52,6 +52,7 @@ __all__ = [
     "differences",
     "editing",
     "find",
+    "flush_or",
     "forget_tags",
     "refuse_delete",
     "rows_of",

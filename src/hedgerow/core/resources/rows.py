@@ -10,10 +10,11 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET
 from sqlalchemy import BigInteger, Boolean, ColumnElement, ForeignKey, Select, func, select, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
-from hedgerow.core.http import NotFound, PageRequest, Team
+from hedgerow.core.http import ApiError, NotFound, PageRequest, Team
 from hedgerow.core.storage.tables import Timestamp
 
 Row = TypeVar("Row")
@@ -53,6 +54,14 @@ async def find(
     if row is None:
         raise NotFound
     return row
+
+
+async def flush_or(session: AsyncSession, refusal: ApiError) -> None:
+    """Write what was changed so far. Raises `refusal` where a unique index says that somebody was first."""
+    try:
+        await session.flush()
+    except IntegrityError:
+        raise refusal from None
 
 
 async def rows_of(session: AsyncSession, statement: Select[Row], page: PageRequest) -> tuple[Sequence[Row], int]:

@@ -7,6 +7,7 @@ beside this one that `TABLES` takes in, and describe its lazy joins in `joins`.
 from __future__ import annotations
 
 from hedgerow.hogql.query_log import QUERY_LOG
+from hedgerow.hogql.replay import LOG_VIEWS, REPLAY_TABLES
 from hedgerow.hogql.sessions import SESSION_TABLES
 from hedgerow.hogql.table import (
     TEAM_ID,
@@ -34,6 +35,7 @@ from hedgerow.hogql.types import (
 )
 
 __all__ = [
+    "BUILT_IN_VIEWS",
     "INTERNAL_TABLES",
     "TABLES",
     "Column",
@@ -158,6 +160,7 @@ TABLES: dict[str, Table] = {
         Table("groups", "groups", fields_of(*_GROUP_FIELDS), keeps="newest"),
         Table("raw_groups", "groups", fields_of(*_GROUP_FIELDS, *VERSIONS)),
         *SESSION_TABLES,
+        *REPLAY_TABLES,
         QUERY_LOG,
         Table(
             "generateSeries",
@@ -171,6 +174,12 @@ TABLES: dict[str, Table] = {
     )
 }
 """What may stand in FROM, by name."""
+
+BUILT_IN_VIEWS: dict[str, str] = {
+    name: f"SELECT * FROM log_entries WHERE log_source = '{source}'"
+    for name, source in LOG_VIEWS.items()
+}
+"""Views that every project has: name → HogQL."""
 
 INTERNAL_TABLES: dict[str, Table] = {
     "person_properties_versions": Table(

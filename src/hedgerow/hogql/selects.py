@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from hedgerow.hogql import ast
 from hedgerow.hogql.columns import outputs_of
+from hedgerow.hogql.database import BUILT_IN_VIEWS
 from hedgerow.hogql.errors import NotSupported, QueryError
 from hedgerow.hogql.lowered import (
     Column,
@@ -19,6 +20,7 @@ from hedgerow.hogql.lowered import (
     sql_name,
     template,
 )
+from hedgerow.hogql.parser import parse_select
 from hedgerow.hogql.print_clickhouse import SET_OPERATORS
 from hedgerow.hogql.scopes import AliasEntry, JoinedSource, QuerySource, Scope, Source, TableSource
 from hedgerow.hogql.types import ANY, BOOLEAN, element
@@ -228,14 +230,18 @@ def _cte_or_view(resolver: Resolver, scope: Scope, table: ast.Field) -> Select |
             return _expand_cte(resolver, found[0], found[1], table)
         if resolver.table_named(table.chain) is not None:
             return None
-    views = resolver.context.schema.view(".".join(map(str, table.chain)))
-    if not views:
+    name = ".".join(map(str, table.chain))
+    if name in BUILT_IN_VIEWS:
+        query = parse_select(BUILT_IN_VIEWS[name])
+    elif views := resolver.context.schema.view(name):
+        query = views[0].query
+    else:
         return None
     resolver.count_expansion(table)
     outer = resolver.scope
     resolver.scope = Scope()
     try:
-        return resolver.subquery(views[0].query)
+        return resolver.subquery(query)
     finally:
         resolver.scope = outer
 

@@ -75,6 +75,7 @@ INSERT_COLUMNS: dict[str, tuple[str, ...]] = {
         "key_id",
         "is_personal_api_key_request",
     ),
+    "log_entries": ("team_id", "log_source", "log_source_id", "instance_id", "timestamp", "level", "message"),
     "person_properties_versions": ("team_id", "id", "properties", "indexed_properties"),
     "persons": (
         "team_id",

@@ -105,7 +105,7 @@ def test_fields_are_remarked_on_at_their_place() -> None:
         ("SELECT 1 FROM nothing", "nothing", "Unknown table `nothing`."),
         ("SELECT 1, wat(1) FROM events", "wat(1)", "Unsupported function call 'wat(...)'"),
         ("SELECT 1 WHERE a.b.c = 1", "a.b.c", "Unable to resolve field: a"),
-        ("SELECT e.a FROM events e", "e.a", "Cannot resolve type e.a. Unable to resolve a."),
+        ("SELECT e.a FROM events e", "e.a", "Field not found: a"),
         ("SELECT group_0 FROM events", "group_0", "Can't select a table when a column is expected: group_0"),
         ("SELECT 1 FROM numbers", "numbers", "Table function 'numbers' requires arguments"),
         ("SELECT 1 FROM numbers(1, 2, 3)", "numbers(1, 2, 3)", "Table function 'numbers' requires at most 2 arguments"),

@@ -226,6 +226,8 @@ def array_access(resolver: Resolver, node: ast.ArrayAccess) -> Any:
     chain = _property_chain(resolver, node)
     if chain is not None:
         return resolve_field(resolver, chain)
+    if isinstance(node.property, ast.Constant) and type(node.property.value) is int and node.property.value == 0:
+        raise QueryError("SQL indexes start from one, not from zero. E.g: array[1]", node.start, node.end)
     value, place = resolver.expr(node.array), resolver.expr(node.property)
     if value.type.family == "JSON" and isinstance(value, Column | Name) and isinstance(place, ast.Constant):
         return resolver.finish(Property(base=value, path=[place.value], type=value.type), [place.value])
@@ -246,7 +248,7 @@ def _property_chain(resolver: Resolver, node: ast.ArrayAccess | ast.TupleAccess)
             at = at.array
         else:
             return None
-        if isinstance(key, bool) or not isinstance(key, str | int):
+        if isinstance(key, bool) or not isinstance(key, str | int) or key == 0:
             return None
         keys.append(key)
     if "properties" not in at.chain or not resolver.is_property(at):
@@ -268,6 +270,8 @@ def tuple_access(resolver: Resolver, node: ast.TupleAccess) -> Any:
     chain = _property_chain(resolver, node)
     if chain is not None:
         return resolve_field(resolver, chain)
+    if node.index == 0:
+        raise QueryError("SQL indexes start from one, not from zero. E.g: array.1", node.start, node.end)
     value = resolver.expr(node.tuple)
     items = value.type.items
     kind = items[node.index - 1] if value.type.family == "Tuple" and 0 < node.index <= len(items) else types.ANY
@@ -311,6 +315,8 @@ def subquery(resolver: Resolver, node: ast.SelectQuery | ast.SelectSetQuery) -> 
 
 
 def placeholder(_resolver: Resolver, node: ast.Placeholder) -> Any:
+    if node.chain is None:
+        raise QueryError("You can not use placeholders here", node.start, node.end)
     raise QueryError(f"Unresolved placeholder: {{{print_hogql(node.expr)}}}", node.start, node.end)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from hedgerow.hogql import ast
@@ -12,11 +13,13 @@ from hedgerow.hogql.errors import QueryError
 from hedgerow.hogql.lowered import Column, Name, Property, Template, sql_name, template
 from hedgerow.hogql.rules import FIELDS
 from hedgerow.hogql.rules.timezone import in_zone
-from hedgerow.hogql.scopes import Chain, Scope, TableSource, unresolved
+from hedgerow.hogql.scopes import Chain, Scope, TableSource, not_found, unresolved
 from hedgerow.hogql.types import group_properties
 
 if TYPE_CHECKING:
     from hedgerow.hogql.resolve import Resolver
+
+_LONGEST_HINTED = 64
 
 
 def resolve_field(resolver: Resolver, node: ast.Field) -> Any:
@@ -75,14 +78,27 @@ def _continued(base: Name, chain: Chain, node: ast.Field) -> Any:
 def _cte_column(resolver: Resolver, scope: Scope, node: ast.Field, name: str) -> Any:
     found = scope.cte(name)
     if found is None:
-        raise QueryError(f"Unable to resolve field: {name}", node.start, node.end)
+        raise QueryError(f"Unable to resolve field: {name}{_hint(scope, node.chain)}", node.start, node.end)
     cte, _owner = found
     if len(node.chain) > 1:
         raise QueryError(f"Cannot access fields on CTE {name} yet", node.start, node.end)
     if cte.cte_type == "subquery":
-        raise QueryError(f"Unable to resolve field: {name}", node.start, node.end)
+        raise QueryError(
+            f"Cannot use table CTE {name} as a value. Use it in a FROM clause instead.", node.start, node.end
+        )
     resolver.count_expansion(node)
     return resolver.expr(cte.expr)
+
+
+def _hint(scope: Scope, chain: Chain) -> str:
+    """`. Did you mean: timestamp?`: the nearest of this SELECT's names, or of its sources' where more follows."""
+    name = str(chain[0])
+    if len(name) > _LONGEST_HINTED:
+        return ""
+    fields = scope.by_name if len(chain) > 1 else (each for source in scope.sources for each in source.names())
+    names = [each for each in (*fields, *scope.aliases) if each != name]
+    near = get_close_matches(name, names, 1)
+    return f". Did you mean: {near[0]}?" if near else ""
 
 
 def table_field(resolver: Resolver, source: TableSource, field: Field | None, chain: Chain, at: ast.Node) -> Any:
@@ -91,7 +107,7 @@ def table_field(resolver: Resolver, source: TableSource, field: Field | None, ch
     if field is None:
         field = group_type_field(resolver, source.table, str(chain[0]))
         if field is None:
-            raise unresolved(chain, chain[0], at)
+            raise not_found(chain[0], at)
     if isinstance(field, TableColumn):
         return _column(resolver, source, field, chain, at)
     if isinstance(field, Ruled):
@@ -108,7 +124,7 @@ def table_field(resolver: Resolver, source: TableSource, field: Field | None, ch
         return source.lazy(field, at).field(rest, at)
     inner = field.field(str(rest[0]))
     if inner is None:
-        raise unresolved(chain, rest[0], at)
+        raise not_found(rest[0], at)
     return table_field(resolver, source, inner, rest, at)
 
 

@@ -127,6 +127,10 @@ class Source(ABC):
     def stars(self) -> list[str]:
         """The names that `*` stands for."""
 
+    def names(self) -> list[str]:
+        """The names of its fields that a hint may offer."""
+        return self.stars()
+
     @abstractmethod
     def field(self, chain: Chain, at: ast.Node) -> Any:
         """The lowered expression for a chain of names that begins at this source."""
@@ -167,6 +171,9 @@ class TableSource(Source):
 
     def stars(self) -> list[str]:
         return self.table.stars()
+
+    def names(self) -> list[str]:
+        return list(self.table.fields)
 
     def field(self, chain: Chain, at: ast.Node) -> Any:
         return self.resolver.table_field(self, self.table.fields.get(str(chain[0])), chain, at)
@@ -236,6 +243,9 @@ class JoinedSource(Source):
     def stars(self) -> list[str]:
         return self.inner.stars()
 
+    def names(self) -> list[str]:
+        return self.inner.names()
+
     def field(self, chain: Chain, at: ast.Node) -> Any:
         """Ask the inner SELECT for the field; moments come out as they are stored, so that filters reach the table."""
         key = tuple(chain)
@@ -300,7 +310,7 @@ class QuerySource(Source):
     def field(self, chain: Chain, at: ast.Node) -> Any:
         output = self.columns.get(str(chain[0]))
         if output is None:
-            raise unresolved(chain, chain[0], at)
+            raise QueryError(f"Field {chain[0]} not found on query with alias {self.name}", at.start, at.end)
         column = Column(table=self.alias, name=output.sql, type=output.type)
         if len(chain) == 1:
             return column
@@ -312,7 +322,12 @@ class QuerySource(Source):
         return From(self.query, self.alias, self.join_type, self.on, self.using)
 
 
+def not_found(name: str | int, at: ast.Node) -> QueryError:
+    """The error for a name that a table does not have."""
+    return QueryError(f"Field not found: {name}", at.start, at.end)
+
+
 def unresolved(chain: Chain, part: str | int, at: ast.Node) -> QueryError:
-    """The error for a chain that leads nowhere after its beginning."""
+    """The error for a chain that goes on where nothing can follow, behind a column or an alias."""
     whole = at.chain if isinstance(at, ast.Field) else chain
     return QueryError(f"Cannot resolve type {'.'.join(map(str, whole))}. Unable to resolve {part}.", at.start, at.end)

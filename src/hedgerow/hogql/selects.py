@@ -203,8 +203,11 @@ def _source(resolver: Resolver, scope: Scope, join: ast.JoinExpr, *, inline: boo
     if not isinstance(table, ast.Field):
         if isinstance(table, ast.Placeholder):
             resolver.expr(table)
+        kind = type(table).__name__
         raise QueryError(
-            f"Only selecting from a table or a subquery is supported. Unexpected type: {type(table).__name__}",
+            f"Only selecting from a table or a subquery is supported. Unexpected type: {kind}"
+            if not scope.sources
+            else f"JoinExpr with table of type {kind} not supported",
             table.start,
             table.end,
         )

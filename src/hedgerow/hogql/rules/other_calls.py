@@ -85,7 +85,7 @@ def array_reduce(node: ast.Call, _resolver: Resolver) -> Any:
     """`arrayReduce('sum', array)`: the aggregate is a constant out of a list."""
     first: Any = node.args[0]
     if not isinstance(first, ast.Constant) or not isinstance(first.value, str):
-        got = "Constant" if isinstance(first, ast.Constant) else "Field"
+        got = f"{first.type.family}Type '{first.value}'" if isinstance(first, ast.Constant) else "Field"
         raise QueryError(
             f"Expected constant string as first arg in function 'arrayReduce', got {got}", first.start, first.end
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from hedgerow.hogql.resolve import Resolver
 
 _LONGEST_NAME = 512
+_LAYOUT = re.compile(r"(\()\n *|\n *(\))|\n *")
+"""Line breaks of a printed query: those of a text in quotes are escaped."""
 
 
 def outputs_of(resolver: Resolver, query: ast.SelectQuery) -> list[Output]:
@@ -51,7 +54,16 @@ def _name(node: ast.Expr, value: Any) -> str:
     label = getattr(value, "label", None)
     if isinstance(node, ast.ArrayAccess | ast.TupleAccess) and label:
         return label
-    return print_hogql(node)
+    text = print_hogql(node)
+    if isinstance(node, ast.SelectQuery | ast.SelectSetQuery):
+        text = f"({text})"
+    return _LAYOUT.sub(_on_one_line, text) if "\n" in text else text
+
+
+def _on_one_line(space: re.Match[str]) -> str:
+    """A break between two words of a query is a space, one beside a parenthesis is nothing."""
+    opened, closed = space.group(1), space.group(2)
+    return opened or closed or " "
 
 
 def _starred(resolver: Resolver, node: ast.Field) -> list[tuple[Source, str]]:

@@ -142,8 +142,8 @@ def or_(resolver: Resolver, node: ast.Or) -> Any:
 def _connected(resolver: Resolver, name: str, exprs: list[ast.Expr], *, neutral: bool) -> Any:
     parts: list[Any] = [resolver.expr(each) for each in exprs]
     left = [part for part in parts if not (isinstance(part, ast.Constant) and part.value is neutral)]
-    if not left:
-        return constant(neutral)
+    if not left:  # all of them are constants: a comparison's 1 or 0
+        return constant(int(neutral))
     if len(left) == 1 and left[0].type.family == "Boolean":
         return left[0]
     if len(left) == 1:

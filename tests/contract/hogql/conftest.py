@@ -92,8 +92,12 @@ async def world(stores: Stores, schemas: _Schemas) -> AsyncIterator[World]:
 
 @pytest.fixture(scope="module")
 async def askers(world: World) -> list[Asker]:
-    """Two projects' owners: filled by fixtures that are not asynchronous, for rows are stored in a loop of their own."""
-    return [await world.project(), await world.project(timezone="Europe/Berlin", week_start_day=1)]
+    """Three projects' owners: filled by fixtures that are not asynchronous, for rows are stored in a loop of their own."""
+    return [
+        await world.project(),
+        await world.project(timezone="Europe/Berlin", week_start_day=1),
+        await world.project(),
+    ]
 
 
 def _shop(stores: Stores, schemas: _Schemas, asker: Asker) -> Shop:
@@ -109,6 +113,14 @@ def _shop(stores: Stores, schemas: _Schemas, asker: Asker) -> Shop:
 def shop(stores: Stores, schemas: _Schemas, askers: list[Asker]) -> Shop:
     """The rows of `golden_data`, in UTC, weeks from Sunday."""
     return _shop(stores, schemas, askers[0])
+
+
+@pytest.fixture(scope="module")
+def empty(stores: Stores, schemas: _Schemas, askers: list[Asker]) -> Shop:
+    """A project without rows, in UTC: for a module's own."""
+    rows = Project(stores.events, askers[2].id)
+    schemas.by_team[askers[2].id] = rows.schema
+    return Shop(rows, askers[2])
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,7 @@ import msgspec
 from tests.contract.hogql.conftest import Shop
 
 WRITES = os.environ.get("HEDGEROW_GOLDEN") == "write"
+_INSIDE = re.compile(r"\([^()]*\)")
 _FIELD = re.compile(r" +(with|columns|types|rows(?: in any order)?)> (.*)\Z")
 
 
@@ -104,13 +105,21 @@ def write_answer(path: Path, text: str, columns: list[str], types: list[str], ro
             lines.append(line)
             if inside:
                 place = len(lines)
-                order = "rows" if len(rows) < 2 or "ORDER BY" in text else "rows in any order"
+                order = "rows" if len(rows) < 2 or _is_ordered(text) else "rows in any order"
                 lines += [f"    columns> {_json(columns)}", f"    types> {_json(types)}", f"    {order}> {_json(rows)}"]
         elif not inside:
             lines.append(line)
         elif line.lstrip().startswith("with>"):
             lines.insert(place, line)
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _is_ordered(text: str) -> bool:
+    """Whether an ORDER BY stands outside of all parentheses."""
+    inner = ""
+    while inner != text:
+        inner, text = text, _INSIDE.sub("", text)
+    return "ORDER BY" in text
 
 
 def _json(value: Any) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.contract.hogql.cases import WRITES, Case, read_cases, write_answer
 from tests.hogql.golden_data import fill, has_sessions
 from tests.hogql.project import Project, fresh_team_id
 
@@ -15,8 +16,8 @@ from hedgerow.core.storage.events import EventStore
 from hedgerow.hogql import HogQLContext, compile_select, parse_select
 from hedgerow.queries.placeholders import Filler
 
-LINES = (Path(__file__).parent / "public_examples.txt").read_text(encoding="utf-8").splitlines()
-EXAMPLES = [line for line in LINES if line and not line.startswith("#")]
+FILE = Path(__file__).with_name("public_examples.txt")
+EXAMPLES = read_cases(FILE)
 
 
 @pytest.fixture(scope="module")
@@ -28,13 +29,14 @@ def project(store: EventStore) -> Project:
 
 
 def test_there_are_enough() -> None:
-    assert len(set(EXAMPLES)) == len(EXAMPLES) >= 150
+    assert len({case.text for case in EXAMPLES}) == len(EXAMPLES) >= 150
+    assert sum(case.rows is not None for case in EXAMPLES) >= 60
 
 
-@pytest.mark.parametrize("text", EXAMPLES, ids=[text[:70] for text in EXAMPLES])
-def test_it_runs(project: Project, text: str) -> None:
-    """As the endpoint would run it, with no filters given; every column of the query comes back."""
-    query = Filler(None, None, None).fill(parse_select(text), project.schema, Clock())
+@pytest.mark.parametrize("case", EXAMPLES, ids=[case.id for case in EXAMPLES])
+def test_it_runs(project: Project, case: Case) -> None:
+    """As the endpoint would run it, with no filters given; every column of the query comes back, with the rows noted."""
+    query = Filler(None, None, None).fill(parse_select(case.text), project.schema, Clock())
     compiled = compile_select(query, HogQLContext(schema=project.schema, page=True))
 
     settings = {**compiled.settings, "readonly": 2}
@@ -42,3 +44,8 @@ def test_it_runs(project: Project, text: str) -> None:
 
     assert len(answer["meta"]) == len(compiled.columns) > 0
     assert all(len(row) == len(compiled.columns) for row in answer["data"])
+    types = [column["type"].replace("LowCardinality(String)", "String") for column in answer["meta"]]
+    if WRITES and case.rows is not None:
+        write_answer(FILE, case.text, compiled.columns, types, answer["data"])
+    else:
+        case.agrees(compiled.columns, types, answer["data"])

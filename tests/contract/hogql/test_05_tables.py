@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.contract.hogql.cases import Case, asked, read_cases
@@ -100,3 +101,56 @@ async def test_star_of_events_leaves_links_out(shop: Shop) -> None:
 async def test_what_is_clickhouse_s_own_cannot_be_named(shop: Shop, table: str) -> None:
     detail, _ = await shop.refusal(f"SELECT 1 FROM {table}")
     assert detail == f"Unknown table `{table.partition('(')[0]}`."
+
+
+@pytest.fixture(scope="module")
+def versions(empty: Shop) -> Shop:
+    """Persons, distinct ids and groups in several versions, some deleted."""
+    project = empty.rows
+    project.has_person("kept", version=1, mail="old")
+    project.has_person("kept", version=2, mail="new")
+    project.has_person("gone", version=1, mail="gone")
+    project.has_person("gone", version=2, deleted=True, mail="gone")
+    project.has_person("late", mail="late")
+    project.moves("late", "kept")
+    project.has_group("acme", version=1, name="Old")
+    project.has_group("acme", version=2, name="New")
+    project.has_group("acme", index=1, name="Another type")
+    return empty
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("SELECT properties.mail FROM persons ORDER BY 1", [["late"], ["new"]]),
+        (
+            (
+                "SELECT argMax(properties.mail, version) AS mail, max(version), max(is_deleted) FROM raw_persons "
+                "GROUP BY id ORDER BY mail"
+            ),
+            [["gone", 2, True], ["late", 1, False], ["new", 2, False]],
+        ),
+        (
+            "SELECT distinct_id, person.properties.mail FROM person_distinct_ids ORDER BY 1",
+            [["kept", "new"], ["late", "new"]],
+        ),
+        (
+            "SELECT distinct_id, max(version), max(is_deleted) FROM raw_person_distinct_ids GROUP BY 1 ORDER BY 1",
+            [["gone", 2, True], ["kept", 2, False], ["late", 2, False]],
+        ),
+        ("SELECT distinct_id, person.properties.mail FROM person_distinct_id_overrides", [["late", "new"]]),
+        ("SELECT distinct_id, version, is_deleted FROM raw_person_distinct_id_overrides", [["late", 2, False]]),
+        (
+            "SELECT index, key, properties.name FROM groups ORDER BY index",
+            [[0, "acme", "New"], [1, "acme", "Another type"]],
+        ),
+        (
+            "SELECT argMax(properties.name, updated_at + toIntervalSecond(version)) FROM raw_groups WHERE index = 0",
+            [["New"]],
+        ),
+    ],
+)
+async def test_tables_show_the_newest_and_raw_tables_what_is_stored(
+    versions: Shop, text: str, rows: list[list[Any]]
+) -> None:
+    assert (await versions.answer(text)).rows == rows

@@ -11,6 +11,7 @@ import re2
 from hedgerow.hogql import ast
 from hedgerow.hogql.errors import NotSupported, QueryError
 from hedgerow.hogql.lowered import RESERVED, Output, sql_name
+from hedgerow.hogql.markup import without_markup
 from hedgerow.hogql.print_hogql import print_hogql
 from hedgerow.hogql.scopes import Source
 
@@ -42,10 +43,10 @@ def _outputs(resolver: Resolver, node: ast.Expr) -> Iterator[Output]:
         yield from _columns(resolver, node)
     else:
         value = resolver.expr(node)
-        yield Output(_name(node, value), "", value, value.type)
+        yield Output(_name(without_markup(node) if resolver.has_markup else node, value), "", value, value.type)
 
 
-def _name(node: ast.Expr, value: Any) -> str:
+def _name(node: ast.Node, value: Any) -> str:
     """The alias, the last part of a field, or the expression itself."""
     if isinstance(node, ast.Alias):
         return node.alias

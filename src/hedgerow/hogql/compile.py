@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from hedgerow.hogql import ast
 from hedgerow.hogql.context import SETTINGS, CompiledQuery, HogQLContext
 from hedgerow.hogql.errors import QueryError
+from hedgerow.hogql.markup import without_markup
 from hedgerow.hogql.parser import parse_select
 from hedgerow.hogql.print_clickhouse import Printer
 from hedgerow.hogql.print_hogql import print_hogql
@@ -27,7 +28,7 @@ def compile_select(
         lowered = resolver.subquery(tree)
         printer = Printer(context.schema.team_id)
         sql = printer.query(lowered)
-        hogql = print_hogql(tree)
+        hogql = print_hogql(without_markup(tree) if resolver.has_markup else tree)
     except RecursionError:
         raise QueryError("This query is nested too deeply.", tree.start, tree.end) from None
     return CompiledQuery(

@@ -23,6 +23,7 @@ from hedgerow.hogql.lowered import (
     sql_name,
     type_of,
 )
+from hedgerow.hogql.markup import as_tuple
 from hedgerow.hogql.print_hogql import print_hogql
 from hedgerow.hogql.rules.calls import check_counts, known
 
@@ -202,24 +203,10 @@ def _constants(exprs: list[ast.Expr]) -> list[Any] | None:
     return values or None
 
 
-def dict_(resolver: Resolver, node: ast.Dict) -> Any:
-    parts: list[Any] = [constant("__hx_tag"), constant("__hx_obj")]
-    for key, value in node.items:
-        parts += [resolver.expr(key), resolver.expr(value)]
-    return native("tuple", *parts)
-
-
-def tag(resolver: Resolver, node: ast.HogQLXTag) -> Any:
-    parts: list[Any] = [constant("__hx_tag"), constant(node.kind)]
-    for attribute in node.attributes:
-        value = attribute.value
-        parts.append(constant(attribute.name))
-        if isinstance(value, list):
-            children = [resolver.expr(each) for each in value]
-            parts.append(children[0] if len(children) == 1 else native("tuple", *children))
-        else:
-            parts.append(resolver.expr(value))
-    return native("tuple", *parts)
+def markup(resolver: Resolver, node: ast.Dict | ast.HogQLXTag) -> Any:
+    """A tag or a dict: the tuple that it stands for."""
+    resolver.has_markup = True
+    return resolver.expr(as_tuple(node))
 
 
 def array_access(resolver: Resolver, node: ast.ArrayAccess) -> Any:
@@ -335,8 +322,8 @@ EXPRESSIONS: dict[type[ast.Node], ExpressionRule] = {
     ast.Lambda: lambda_,
     ast.Array: array,
     ast.Tuple: tuple_,
-    ast.Dict: dict_,
-    ast.HogQLXTag: tag,
+    ast.Dict: markup,
+    ast.HogQLXTag: markup,
     ast.ArrayAccess: array_access,
     ast.ArraySlice: array_slice,
     ast.TupleAccess: tuple_access,

@@ -40,6 +40,8 @@ class Resolver:
         self.scope = Scope()
         self.aggregation: str | None = None
         self.in_join_condition = False
+        self.has_markup = False
+        """Whether a tag or a dict was met, which result names and the printed query show as tuples."""
         self.notices: list[Notice] = []
         self.table_names: dict[str, None] = {}
         self._aliases = 0

@@ -41,6 +41,21 @@ async def test_it_is_a_list(shop: Shop, expression: str, value: list[Any]) -> No
     assert answer.types[0].startswith("Tuple(String, String, String, ")
 
 
+@pytest.mark.parametrize(
+    ("expression", "name"),
+    [
+        ("<a href='x'>{event}</a>", "tuple('__hx_tag', 'a', 'href', 'x', 'children', event)"),
+        ("{'a': event}", "tuple('__hx_tag', '__hx_obj', 'a', event)"),
+        ("sparkline([1])", "tuple('__hx_tag', 'Sparkline', 'data', [1])"),
+        ("(1, <b>x</b>)", "tuple(1, tuple('__hx_tag', 'b', 'children', 'x'))"),
+    ],
+)
+async def test_the_column_and_the_printed_query_show_the_tuple(shop: Shop, expression: str, name: str) -> None:
+    answer = await shop.answer(f"SELECT {expression} FROM events LIMIT 1")
+    assert answer.columns == [name]
+    assert answer.body["hogql"] == f"SELECT\n    {name}\nFROM\n    events\nLIMIT 1"
+
+
 async def test_a_tag_may_hold_columns(shop: Shop) -> None:
     answer = await shop.answer(
         "SELECT <a href={distinct_id}>{event}</a> AS link FROM events WHERE event = 'purchase' ORDER BY timestamp"

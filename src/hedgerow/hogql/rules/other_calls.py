@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hedgerow.hogql import ast
 from hedgerow.hogql.errors import QueryError
 from hedgerow.hogql.lowered import Native, Template, bare, constant, native, template
+from hedgerow.hogql.markup import CALLS, TAG
 from hedgerow.hogql.types import DECIMAL, STRING, STRINGS
 
 if TYPE_CHECKING:
@@ -121,16 +122,14 @@ def bounded(node: ast.Call, _resolver: Resolver) -> Any:
     return Native(name=node.name, args=node.args)
 
 
-def tag(kind: str, *names: str) -> Any:
-    """A rule that makes a HogQLX tag of its arguments."""
-
-    def build(node: ast.Call, _resolver: Resolver) -> Any:
-        parts: list[Any] = [constant("__hx_tag"), constant(kind)]
-        for name, value in zip(names, node.args, strict=False):
-            parts += [constant(name), value]
-        return native("tuple", *parts)
-
-    return build
+def tag(node: ast.Call, resolver: Resolver) -> Any:
+    """A call that makes a HogQLX tag of its arguments."""
+    resolver.has_markup = True
+    kind, names = CALLS[node.name]
+    parts: list[Any] = [constant(TAG), constant(kind)]
+    for name, value in zip(names, node.args, strict=False):
+        parts += [constant(name), value]
+    return native("tuple", *parts)
 
 
 SPECIAL = {
@@ -141,7 +140,7 @@ SPECIAL = {
     "bounded": bounded,
     "ipv4s": ipv4s,
     "sortable_semver": sortable_semver,
-    "sparkline": tag("Sparkline", "data"),
-    "recording_button": tag("RecordingButton", "sessionId", "recordingStatus"),
-    "explain_csp_report": tag("ExplainCSPReport", "properties"),
+    "sparkline": tag,
+    "recording_button": tag,
+    "explain_csp_report": tag,
 }

@@ -176,8 +176,7 @@ TABLES: dict[str, Table] = {
 """What may stand in FROM, by name."""
 
 BUILT_IN_VIEWS: dict[str, str] = {
-    name: f"SELECT * FROM log_entries WHERE log_source = '{source}'"
-    for name, source in LOG_VIEWS.items()
+    name: f"SELECT * FROM log_entries WHERE log_source = '{source}'" for name, source in LOG_VIEWS.items()
 }
 """Views that every project has: name → HogQL."""
 

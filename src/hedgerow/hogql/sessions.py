@@ -43,7 +43,8 @@ _BOUNCE = (
 def _entry(key: str) -> str:
     """A property of the first event: as text without its quotes; NULL when it is missing, empty or the word null."""
     raw = f"JSONExtractRaw(finalizeAggregation({{0}}.`entry`), '{key}')"
-    return f"nullIf(nullIf(replaceRegexpAll({raw}, '^\"|\"$', ''), ''), 'null')"
+    text = f"if(startsWith({raw}, '\"'), substring({raw}, 2, length({raw}) - 2), {raw})"
+    return f"nullIf(nullIf({text}, ''), 'null')"
 
 
 def _moment(column: str) -> str:

@@ -57,7 +57,8 @@ SETTINGS: Final[dict[str, object]] = {
     "output_format_arrow_low_cardinality_as_dictionary": 0,
     "output_format_parquet_string_as_string": 1,
     "output_format_parquet_row_group_size": ROW_GROUP_ROWS,
-    "output_format_parquet_compression_method": "zstd",
+    "output_format_parquet_compression_method": "snappy",
+    "output_format_parquet_write_bloom_filter": 0,
     "output_format_parquet_parallel_encoding": 0,
 }
 

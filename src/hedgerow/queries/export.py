@@ -24,7 +24,7 @@ from hedgerow.queries.run import Run
 DEFAULT: Final = "json"
 FIRST_BYTES: Final = 1 << 16
 """So much is waited for before the answer begins: names of columns are written even where the first row then fails."""
-ROW_GROUP_ROWS: Final = 131_072
+ROW_GROUP_ROWS: Final = 65_536
 
 
 class Format(msgspec.Struct, frozen=True):

@@ -24,6 +24,7 @@ from hedgerow.core.jobs import Jobs
 from hedgerow.core.storage.events import EventStore, StoreUnavailable
 from hedgerow.core.storage.metadata import Metadata
 from hedgerow.core.storage.promoted import property_columns
+from hedgerow.flags.flag_routes import routes as flag_routes
 from hedgerow.gateway import Gateway, GatewayCall, event_of
 from hedgerow.gateway.routes import routes as gateway_routes
 from hedgerow.oauth import OAuthProvider
@@ -216,6 +217,7 @@ class Hedgerow:
             *warning_routes,
             *query_routes,
             *saved_query_routes,
+            *flag_routes,
             *web_routes(self.events),
         ]
         return Litestar(routes, openapi_config=None, logging_config=None, **layer)

@@ -1,0 +1,82 @@
+"""`/api/projects/:id/feature_flags/` (rest-api §11)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from litestar import get, patch, post
+
+from hedgerow.core.http import (
+    Access,
+    Caller,
+    FromPath,
+    JSONBody,
+    NamedDependency,
+    Page,
+    PageRequest,
+    Team,
+    integer_id,
+    needs,
+)
+from hedgerow.core.resources import activity_routes, below_project, refuse_delete
+from hedgerow.flags.flag_view import FlagOut, flag_id_of, flag_out, found_flag, page_of_flags
+from hedgerow.flags.flags import SCOPE, FlagPatch, NewFlag, change_flag, create_flag
+
+LISTS: Final = below_project("feature_flags/")
+ITEMS: Final = below_project("feature_flags/{flag_id:str}/")
+READS: Final = [needs("feature_flag:read")]
+WRITES: Final = [needs("feature_flag:write")]
+NOTHING: Final = FlagPatch()
+
+
+@get(LISTS, guards=READS)
+async def list_flags(
+    team: NamedDependency[Team], page: NamedDependency[PageRequest], access: NamedDependency[Access]
+) -> Page[FlagOut]:
+    """The project's flags, newest first."""
+    async with access.metadata.read() as session:
+        return await page_of_flags(session, team, page)
+
+
+@post(LISTS, guards=WRITES)
+async def post_flag(
+    team: NamedDependency[Team],
+    caller: NamedDependency[Caller],
+    access: NamedDependency[Access],
+    data: JSONBody[NewFlag],
+) -> FlagOut:
+    """A new flag."""
+    row = await create_flag(access, caller, team, data)
+    async with access.metadata.read() as session:
+        return await flag_out(session, team, row)
+
+
+@get(ITEMS, guards=READS)
+async def get_flag(flag_id: FromPath[str], team: NamedDependency[Team], access: NamedDependency[Access]) -> FlagOut:
+    """One flag, deleted or not."""
+    async with access.metadata.read() as session:
+        return await flag_out(session, team, await found_flag(session, team, flag_id))
+
+
+@patch(ITEMS, guards=WRITES)
+async def patch_flag(
+    flag_id: FromPath[str],
+    team: NamedDependency[Team],
+    caller: NamedDependency[Caller],
+    access: NamedDependency[Access],
+    data: JSONBody[FlagPatch] = NOTHING,
+) -> FlagOut:
+    """Change what the body has; `deleted` hides a flag and brings it back."""
+    row = await change_flag(access, caller, team, integer_id(flag_id), data)
+    async with access.metadata.read() as session:
+        return await flag_out(session, team, row)
+
+
+routes = [
+    list_flags,
+    post_flag,
+    get_flag,
+    patch_flag,
+    refuse_delete(ITEMS, "feature_flag:write"),
+    *activity_routes(LISTS, SCOPE, flag_id_of, "flag_id"),
+]

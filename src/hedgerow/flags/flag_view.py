@@ -1,0 +1,93 @@
+"""Feature flags as they go over the wire, found and listed (rest-api §11)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from hedgerow.core.http import Page, PageRequest, Team, integer_id
+from hedgerow.core.identity.people import UserBasic
+from hedgerow.core.resources import authors, contains, find, rows_of, tags_of
+from hedgerow.flags.flags import SCOPE
+from hedgerow.flags.models import FeatureFlag
+
+
+class FlagOut(msgspec.Struct, frozen=True):
+    """A flag, in lists and alone."""
+
+    id: int
+    name: str
+    key: str
+    filters: dict[str, Any]
+    deleted: bool
+    active: bool
+    archived: bool
+    created_by: UserBasic | None
+    last_modified_by: UserBasic | None
+    created_at: datetime
+    updated_at: datetime | None
+    version: int
+    ensure_experience_continuity: bool
+    tags: list[str]
+    evaluation_runtime: str
+    status: str
+    can_edit: bool = True
+
+
+async def page_of_flags(session: AsyncSession, team: Team, page: PageRequest) -> Page[FlagOut]:
+    """The project's flags that are not deleted, newest first; `search` is in key or name."""
+    said = page.said()
+    statement = select(FeatureFlag).where(FeatureFlag.team_id == team.id, FeatureFlag.deleted.is_(False))
+    if said.get("search"):
+        part = said["search"]
+        statement = statement.where(contains(FeatureFlag.key, part) | contains(FeatureFlag.name, part))
+    if said.get("active") in ("true", "false"):
+        statement = statement.where(FeatureFlag.active.is_(said["active"] == "true"))
+    rows, count = await rows_of(session, statement.order_by(FeatureFlag.created_at.desc(), FeatureFlag.id.desc()), page)
+    return page.page(await _out(session, team, rows), count)
+
+
+async def flag_out(session: AsyncSession, team: Team, row: FeatureFlag) -> FlagOut:
+    """One flag."""
+    return (await _out(session, team, [row]))[0]
+
+
+async def found_flag(session: AsyncSession, team: Team, said: str) -> FeatureFlag:
+    """The flag of an id in a path, deleted or not. Raises NotFound."""
+    return await find(session, FeatureFlag, team, integer_id(said))
+
+
+async def flag_id_of(session: AsyncSession, team: Team, said: str) -> int:
+    """The id of a flag, if there is one. Raises NotFound."""
+    return (await found_flag(session, team, said)).id
+
+
+async def _out(session: AsyncSession, team: Team, rows: Sequence[FeatureFlag]) -> list[FlagOut]:
+    by = await authors(session, [user for row in rows for user in (row.created_by_id, row.last_modified_by_id)])
+    tags = await tags_of(session, team.id, SCOPE, (row.id for row in rows))
+    return [
+        FlagOut(
+            id=row.id,
+            name=row.name,
+            key=row.key,
+            filters=row.filters or {"groups": []},
+            deleted=row.deleted,
+            active=row.active,
+            archived=row.archived,
+            created_by=by.get(row.created_by_id),
+            last_modified_by=by.get(row.last_modified_by_id),
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+            version=row.version,
+            ensure_experience_continuity=row.ensure_experience_continuity,
+            tags=tags.get(str(row.id), []),
+            evaluation_runtime=row.evaluation_runtime,
+            status="DELETED" if row.deleted else "ACTIVE" if row.active else "INACTIVE",
+        )
+        for row in rows
+    ]

@@ -22,6 +22,8 @@ async def test_the_life_of_a_flag(ada: Project) -> None:
     item = f"{PATH}{made['id']}/"
 
     assert (made["key"], made["active"], made["version"], made["filters"]) == ("my-feature-flag", True, 1, GROUPS)
+    assert (made["is_simple_flag"], made["rollout_percentage"], made["evaluation_tags"]) == (True, 100, [])
+    assert (await ada.found(PATH))["results"] == [await ada.found(item)]
     assert (await ada.changed(item, {"active": False}))["status"] == "INACTIVE"
     assert (await ada.changed(item, {"deleted": True}))["deleted"] is True
     assert (await ada.found(PATH))["results"] == []
@@ -35,6 +37,13 @@ async def test_the_life_of_a_flag(ada: Project) -> None:
         "created",
     ]
     assert (await ada.refused("DELETE", item, status=405))["code"] == "method_not_allowed"
+
+
+async def test_a_flag_with_variants_is_not_simple(ada: Project) -> None:
+    halves = [{"key": key, "rollout_percentage": 50} for key in ("control", "test")]
+    made = await ada.made(PATH, body("split", multivariate={"variants": halves}))
+
+    assert (made["is_simple_flag"], made["rollout_percentage"]) == (False, None)
 
 
 async def test_another_projects_flag_is_not_found(ada: Project, bob: Project) -> None:

@@ -35,6 +35,19 @@ class FlagOut(msgspec.Struct, frozen=True):
     ensure_experience_continuity: bool
     tags: list[str]
     evaluation_runtime: str
+    evaluation_tags: list[str]
+    evaluation_contexts: list[str]
+    bucketing_identifier: str | None
+    rollback_conditions: list[Any] | None
+    performed_rollback: bool | None
+    usage_dashboard: int | None
+    analytics_dashboards: list[int]
+    has_enriched_analytics: bool
+    is_remote_configuration: bool | None
+    has_encrypted_payloads: bool | None
+    last_called_at: datetime | None
+    is_simple_flag: bool
+    rollout_percentage: float | None
     status: str
     can_edit: bool = True
 
@@ -87,7 +100,36 @@ async def _out(session: AsyncSession, team: Team, rows: Sequence[FeatureFlag]) -
             ensure_experience_continuity=row.ensure_experience_continuity,
             tags=tags.get(str(row.id), []),
             evaluation_runtime=row.evaluation_runtime,
+            evaluation_tags=row.evaluation_tags,
+            evaluation_contexts=row.evaluation_tags,
+            bucketing_identifier=row.bucketing_identifier,
+            rollback_conditions=row.rollback_conditions,
+            performed_rollback=row.performed_rollback,
+            usage_dashboard=row.usage_dashboard_id,
+            analytics_dashboards=row.analytics_dashboards,
+            has_enriched_analytics=row.has_enriched_analytics,
+            is_remote_configuration=row.is_remote_configuration,
+            has_encrypted_payloads=row.has_encrypted_payloads,
+            last_called_at=row.last_called_at,
+            is_simple_flag=_is_simple(row.filters),
+            rollout_percentage=_rollout(row.filters),
             status="DELETED" if row.deleted else "ACTIVE" if row.active else "INACTIVE",
         )
         for row in rows
     ]
+
+
+def _is_simple(filters: dict[str, Any]) -> bool:
+    """One group of people without conditions or variants: what old clients call simple."""
+    groups = filters.get("groups") or []
+    variants = (filters.get("multivariate") or {}).get("variants")
+    return (
+        len(groups) == 1
+        and not groups[0].get("properties")
+        and not variants
+        and filters.get("aggregation_group_type_index") is None
+    )
+
+
+def _rollout(filters: dict[str, Any]) -> float | None:
+    return filters["groups"][0].get("rollout_percentage") if _is_simple(filters) else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from litestar import get, patch, post
+from litestar.datastructures import State
 
 from hedgerow.core.http import (
     Access,
@@ -31,11 +32,12 @@ NOTHING: Final = FlagPatch()
 
 @get(LISTS, guards=READS)
 async def list_flags(
-    team: NamedDependency[Team], page: NamedDependency[PageRequest], access: NamedDependency[Access]
+    team: NamedDependency[Team], page: NamedDependency[PageRequest], access: NamedDependency[Access], state: State
 ) -> Page[FlagOut]:
     """The project's flags, newest first."""
+    schema = await state["schema_of"](team)
     async with access.metadata.read() as session:
-        return await page_of_flags(session, team, page)
+        return await page_of_flags(session, team, schema, page)
 
 
 @post(LISTS, guards=WRITES)
@@ -43,33 +45,41 @@ async def post_flag(
     team: NamedDependency[Team],
     caller: NamedDependency[Caller],
     access: NamedDependency[Access],
+    state: State,
     data: JSONBody[NewFlag],
 ) -> FlagOut:
     """A new flag."""
-    row = await create_flag(access, caller, team, data)
+    schema = await state["schema_of"](team)
+    row = await create_flag(access, caller, team, schema=schema, body=data)
     async with access.metadata.read() as session:
-        return await flag_out(session, team, row)
+        return await flag_out(session, team, schema, row)
 
 
 @get(ITEMS, guards=READS)
-async def get_flag(flag_id: FromPath[str], team: NamedDependency[Team], access: NamedDependency[Access]) -> FlagOut:
+async def get_flag(
+    flag_id: FromPath[str], team: NamedDependency[Team], access: NamedDependency[Access], state: State
+) -> FlagOut:
     """One flag, deleted or not."""
+    schema = await state["schema_of"](team)
     async with access.metadata.read() as session:
-        return await flag_out(session, team, await found_flag(session, team, flag_id))
+        return await flag_out(session, team, schema, await found_flag(session, team, flag_id))
 
 
 @patch(ITEMS, guards=WRITES)
 async def patch_flag(
+    *,
     flag_id: FromPath[str],
     team: NamedDependency[Team],
     caller: NamedDependency[Caller],
     access: NamedDependency[Access],
+    state: State,
     data: JSONBody[FlagPatch] = NOTHING,
 ) -> FlagOut:
     """Change what the body has; `deleted` hides a flag and brings it back."""
-    row = await change_flag(access, caller, team, integer_id(flag_id), data)
+    schema = await state["schema_of"](team)
+    row = await change_flag(access, caller, team, schema=schema, flag_id=integer_id(flag_id), body=data)
     async with access.metadata.read() as session:
-        return await flag_out(session, team, row)
+        return await flag_out(session, team, schema, row)
 
 
 routes = [

@@ -13,8 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from hedgerow.core.http import Page, PageRequest, Team, integer_id
 from hedgerow.core.identity.people import UserBasic
 from hedgerow.core.resources import authors, contains, find, rows_of, tags_of
+from hedgerow.flags.cohorts import with_cohort_names
 from hedgerow.flags.flags import SCOPE
 from hedgerow.flags.models import FeatureFlag
+from hedgerow.hogql import ProjectSchema
 
 
 class FlagOut(msgspec.Struct, frozen=True):
@@ -52,7 +54,7 @@ class FlagOut(msgspec.Struct, frozen=True):
     can_edit: bool = True
 
 
-async def page_of_flags(session: AsyncSession, team: Team, page: PageRequest) -> Page[FlagOut]:
+async def page_of_flags(session: AsyncSession, team: Team, schema: ProjectSchema, page: PageRequest) -> Page[FlagOut]:
     """The project's flags that are not deleted, newest first; `search` is in key or name."""
     said = page.said()
     statement = select(FeatureFlag).where(FeatureFlag.team_id == team.id, FeatureFlag.deleted.is_(False))
@@ -62,12 +64,12 @@ async def page_of_flags(session: AsyncSession, team: Team, page: PageRequest) ->
     if said.get("active") in ("true", "false"):
         statement = statement.where(FeatureFlag.active.is_(said["active"] == "true"))
     rows, count = await rows_of(session, statement.order_by(FeatureFlag.created_at.desc(), FeatureFlag.id.desc()), page)
-    return page.page(await _out(session, team, rows), count)
+    return page.page(await _out(session, team, schema, rows), count)
 
 
-async def flag_out(session: AsyncSession, team: Team, row: FeatureFlag) -> FlagOut:
+async def flag_out(session: AsyncSession, team: Team, schema: ProjectSchema, row: FeatureFlag) -> FlagOut:
     """One flag."""
-    return (await _out(session, team, [row]))[0]
+    return (await _out(session, team, schema, [row]))[0]
 
 
 async def found_flag(session: AsyncSession, team: Team, said: str) -> FeatureFlag:
@@ -80,7 +82,7 @@ async def flag_id_of(session: AsyncSession, team: Team, said: str) -> int:
     return (await found_flag(session, team, said)).id
 
 
-async def _out(session: AsyncSession, team: Team, rows: Sequence[FeatureFlag]) -> list[FlagOut]:
+async def _out(session: AsyncSession, team: Team, schema: ProjectSchema, rows: Sequence[FeatureFlag]) -> list[FlagOut]:
     by = await authors(session, [user for row in rows for user in (row.created_by_id, row.last_modified_by_id)])
     tags = await tags_of(session, team.id, SCOPE, (row.id for row in rows))
     return [
@@ -88,7 +90,7 @@ async def _out(session: AsyncSession, team: Team, rows: Sequence[FeatureFlag]) -
             id=row.id,
             name=row.name,
             key=row.key,
-            filters=row.filters or {"groups": []},
+            filters=with_cohort_names(row.filters or {"groups": []}, schema),
             deleted=row.deleted,
             active=row.active,
             archived=row.archived,

@@ -11,8 +11,11 @@ from sqlalchemy import select
 
 from hedgerow.core.http import Access, Caller, Team, ValidationFailed
 from hedgerow.core.resources import Edit, Subject, editing, find, flush_or, sent, set_tags
+from hedgerow.flags.cohorts import check_cohorts
+from hedgerow.flags.dependencies import check_may_be_active, check_needed, check_not_needed, one_writer
 from hedgerow.flags.filters import checked_filters
 from hedgerow.flags.models import FeatureFlag
+from hedgerow.hogql import ProjectSchema
 
 SCOPE: Final = "FeatureFlag"
 KEY: Final = re.compile(r"[a-zA-Z0-9_-]+")
@@ -45,15 +48,21 @@ class FlagPatch(msgspec.Struct, frozen=True):
     tags: list[str] | UnsetType = UNSET
 
 
-async def create_flag(access: Access, caller: Caller, team: Team, body: NewFlag) -> FeatureFlag:
+async def create_flag(
+    access: Access, caller: Caller, team: Team, *, schema: ProjectSchema, body: NewFlag
+) -> FeatureFlag:
     """Check and store a new one. Raises ValidationFailed."""
     async with editing(access, caller, team) as edit:
+        await one_writer(edit.session, team)
         await _check_key(edit, body.key)
+        filters = checked_filters(body.filters, None)
+        check_cohorts(filters, schema)
+        await check_needed(edit.session, team, None, body.key, filters)
         row = FeatureFlag(
             **edit.made(),
             key=body.key,
             name=body.name,
-            filters=checked_filters(body.filters, None),
+            filters=filters,
             active=body.active,
             deleted=False,
             archived=False,
@@ -81,22 +90,28 @@ async def create_flag(access: Access, caller: Caller, team: Team, body: NewFlag)
     return row
 
 
-async def change_flag(access: Access, caller: Caller, team: Team, flag_id: int, body: FlagPatch) -> FeatureFlag:
+async def change_flag(
+    access: Access, caller: Caller, team: Team, *, schema: ProjectSchema, flag_id: int, body: FlagPatch
+) -> FeatureFlag:
     """Change what the body has. Raises NotFound, ValidationFailed."""
     fields = sent(body)
     async with editing(access, caller, team) as edit:
+        await one_writer(edit.session, team)
         row = await find(edit.session, FeatureFlag, team, flag_id, to_change=True)
         before = _shown(row)
         if not isinstance(body.key, UnsetType) and body.key != row.key:
             await _check_key(edit, body.key)
             row.key = body.key
+        was_live, was_active = not row.deleted, row.active
         for name in ("name", "active", "deleted"):
             if name in fields:
                 setattr(row, name, fields[name])
         if not isinstance(body.filters, UnsetType):
             row.filters = checked_filters(body.filters, row.filters)
+            check_cohorts(row.filters, schema)
         if "ensure_experience_continuity" in fields:
             row.ensure_experience_continuity = bool(body.ensure_experience_continuity)
+        await _check_others(edit, row, was_live=was_live, was_active=was_active, filters_sent="filters" in fields)
         row.version += 1
         row.updated_at, row.last_modified_by_id = edit.clock.now(), edit.user_id
         await flush_or(edit.session, _taken())
@@ -104,6 +119,20 @@ async def change_flag(access: Access, caller: Caller, team: Team, flag_id: int, 
             await set_tags(edit.session, team.id, SCOPE, row.id, body.tags)
         edit.note_updated(Subject(SCOPE, row.id, row.key), before, _shown(row))
     return row
+
+
+async def _check_others(edit: Edit, row: FeatureFlag, *, was_live: bool, was_active: bool, filters_sent: bool) -> None:
+    """What the changed flag needs is there, and who needs it does not lose it."""
+    session, team, is_live = edit.session, edit.team, not row.deleted
+    with session.no_autoflush:
+        if was_live and not is_live:
+            await check_not_needed(session, team, row.id, "delete")
+        elif was_active and not row.active and is_live:
+            await check_not_needed(session, team, row.id, "disable")
+        if is_live and row.active and not was_active and not filters_sent:
+            await check_may_be_active(session, team, row.filters)
+        elif is_live and (filters_sent or not was_live):
+            await check_needed(session, team, row.id, row.key, row.filters)
 
 
 async def _check_key(edit: Edit, key: str) -> None:

@@ -31,6 +31,7 @@ _JOIN_WORDS = frozenset(
 )
 _KEEPS_RIGHT = frozenset({"RIGHT", "FULL"})
 _MODES = {"cube": "CUBE", "rollup": "ROLLUP", "grouping_sets": "GROUPING SETS"}
+_NO_LIMIT = 2**63 - 1
 _ARRAY_JOINS = frozenset({"ARRAY JOIN", "LEFT ARRAY JOIN", "INNER ARRAY JOIN"})
 SET_OPERATORS = frozenset(
     {"UNION ALL", "UNION DISTINCT", "INTERSECT", "INTERSECT DISTINCT", "EXCEPT", "EXCEPT DISTINCT"}
@@ -82,6 +83,10 @@ class Printer(Expressions):
             skipped = node.limit_by.offset_value
             offset = "" if skipped is None else f" OFFSET {self.expr(skipped)}"
             clauses.append(f"LIMIT {self.expr(node.limit_by.n)}{offset} BY {self.all(node.limit_by.exprs)}")
+            if (
+                node.limit is None and node.offset is not None
+            ):  # ClickHouse reads OFFSET alone only where nothing was limited by
+                clauses.append(f"LIMIT {_NO_LIMIT}")
         clauses.extend(self._limits(node))
         return " ".join(clauses)
 

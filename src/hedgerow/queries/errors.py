@@ -153,6 +153,8 @@ ABOUT_A_VALUE = {
 }
 """Errors that a value of some row causes: the text must not quote it."""
 
+NOT_PLANNED = {"LOGICAL_ERROR", "NOT_FOUND_COLUMN_IN_BLOCK", "THERE_IS_NO_COLUMN", "UNKNOWN_IDENTIFIER"}
+"""What ClickHouse's planner says of some combinations of joins, subqueries and sets, though the text is a valid one."""
 
 _TOO_LONG = "Max query size exceeded"
 """The SQL that a text became is longer than ClickHouse reads; it calls that a syntax error."""
@@ -197,4 +199,10 @@ def from_store(error: StoreError) -> ApiError:
     if name in ABOUT_THE_QUERY:
         return QueryRefused(_short(_IN_SCOPE.split(error.message, maxsplit=1)[0]), code=code)
     log("queries").error("clickhouse_error", code=error.code, name=name, text=error.message)
+    if name in NOT_PLANNED:
+        return QueryRefused(
+            "ClickHouse cannot run this combination of clauses. Write the query with fewer joins or sets, or put a part of "
+            "it into a subquery. Then run it again.",
+            code=code,
+        )
     return QueryFailed()

@@ -29,6 +29,8 @@ from hedgerow.gateway import Gateway, GatewayCall, event_of
 from hedgerow.gateway.routes import routes as gateway_routes
 from hedgerow.oauth import OAuthProvider
 from hedgerow.oauth import routes as oauth_routes
+from hedgerow.people.cohort_routes import routes as cohort_routes
+from hedgerow.people.cohorts import Cohorts
 from hedgerow.people.routes import routes as people_routes
 from hedgerow.people.standing import PeopleStanding
 from hedgerow.people.store import People
@@ -109,6 +111,7 @@ class Hedgerow:
         self.writer: Writer
         self.jobs: Jobs
         self.upkeep: Upkeep
+        self.cohorts: Cohorts
         self.taxonomy: Taxonomy
         self.saved_queries: SavedQueries
         self.schemas: Schemas
@@ -174,6 +177,7 @@ class Hedgerow:
         await self.writer.start()
         self._later(self.writer.stop)
         self.jobs = Jobs(self.metadata, clock, is_alone=self.people.is_alone)
+        self.cohorts = Cohorts(self.jobs, forget=writes.changed)
         self.upkeep = Upkeep(self.people, self.events, self.jobs, self.writer, settings)
         await self.jobs.start()
         self._later(self.jobs.stop)
@@ -200,6 +204,7 @@ class Hedgerow:
                 "schema_of": self.schemas.of,
                 "saved_queries": self.saved_queries,
                 "people": self.people,
+                "cohorts": self.cohorts,
                 "jobs": self.jobs,
                 "events": self.events,
                 "metadata": self.metadata,
@@ -214,6 +219,7 @@ class Hedgerow:
             *oauth_routes,
             *gateway_routes,
             *people_routes,
+            *cohort_routes,
             *warning_routes,
             *query_routes,
             *saved_query_routes,

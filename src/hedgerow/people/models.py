@@ -1,16 +1,20 @@
-"""The SQL tables of persons, groups and the writer: the truth that ClickHouse holds a copy of.
+"""The SQL tables of persons, groups and the writer: the truth that ClickHouse holds a copy of. And cohorts, by the end.
 
-These classes are the schema and nothing else: the writer touches the tables by plain SQL (`store`), thousands of rows
+These classes are the schema and nothing else: the writer touches its tables by plain SQL (`store`), thousands of rows
 at a time. Times are µs since 1970 UTC, uuids are lower-case text, properties are JSON text exactly as ClickHouse gets
 it. `version` is the number of the commit that wrote the row last (`sql.next_version`).
 """
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Index, Integer, LargeBinary, String, Text, false
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, LargeBinary, String, Text, false
 from sqlalchemy.orm import Mapped, mapped_column
 
-from hedgerow.core.storage.tables import Base, RowId
+from hedgerow.core.resources.rows import Made, SoftlyDeleted
+from hedgerow.core.storage.tables import Base, Json, RowId, Timestamp
 
 
 class Person(Base):
@@ -163,3 +167,49 @@ class EventReservation(Base):
         Index("event_reservations_by_token", "token"),
         Index("event_reservations_by_age", "reserved_at_us"),
     )
+
+
+class Cohort(Made, SoftlyDeleted, Base):
+    """A set of persons: by what they are and did (calculated), or a list of them (static). Members are in ClickHouse."""
+
+    __tablename__ = "cohorts"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=True)
+    name: Mapped[str | None] = mapped_column(String(400))
+    description: Mapped[str] = mapped_column(Text)
+    groups: Mapped[list[Any]] = mapped_column(Json)
+    """The older definition, as it was said; means nothing where `filters` is not empty."""
+    filters: Mapped[dict[str, Any]] = mapped_column(Json)
+    """`{"properties": group}`, as it was said and checked; or empty."""
+    query: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    is_static: Mapped[bool] = mapped_column(Boolean)
+    is_behavioral: Mapped[bool] = mapped_column(Boolean)
+    """Whether its definition asks what somebody did, other cohorts that it names aside."""
+    cohort_type: Mapped[str | None] = mapped_column(String(20))
+    is_calculating: Mapped[bool] = mapped_column(Boolean)
+    version: Mapped[int | None] = mapped_column(BigInteger)
+    """The calculation whose members count. Null: there was none yet."""
+    pending_version: Mapped[int | None] = mapped_column(BigInteger)
+    """The newest calculation or change of the definition; a calculation that is not it any more does not count."""
+    count: Mapped[int | None] = mapped_column(BigInteger)
+    last_calculation: Mapped[datetime | None] = mapped_column(Timestamp)
+    errors_calculating: Mapped[int] = mapped_column(Integer)
+    last_error_message: Mapped[str | None] = mapped_column(Text)
+
+    __table_args__ = (Index("cohorts_by_team", "team_id", "created_at"), {"sqlite_autoincrement": True})
+
+
+class CohortCalculation(Base):
+    """One calculation of a cohort, and how it ended."""
+
+    __tablename__ = "cohort_calculations"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=True)
+    cohort_id: Mapped[int] = mapped_column(ForeignKey("cohorts.id", ondelete="CASCADE"))
+    filters: Mapped[dict[str, Any]] = mapped_column(Json)
+    started_at: Mapped[datetime] = mapped_column(Timestamp)
+    finished_at: Mapped[datetime] = mapped_column(Timestamp)
+    count: Mapped[int | None] = mapped_column(BigInteger)
+    error: Mapped[str | None] = mapped_column(Text)
+
+    __table_args__ = (Index("cohort_calculations_by_cohort", "cohort_id", "id"),)

@@ -1,0 +1,214 @@
+"""Cohorts are made, changed, hidden and brought back (rest-api §8); who is in them is `cohort_calculation`'s matter.
+
+Whatever changes who is in a cohort takes its next number, `pending_version`, and adds a job that calculates it, in the
+same transaction; so are those that name it, directly or by others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from hedgerow.core.http import Access, Caller, Team, ValidationFailed
+from hedgerow.core.jobs import Jobs
+from hedgerow.core.resources import Edit, Subject, editing, find, sent
+from hedgerow.people.cohort_definition import asks_for_behaviour, cohorts_named, read_filters, read_groups
+from hedgerow.people.models import Cohort
+
+SCOPE: Final = "Cohort"
+JOB: Final = "calculate_cohort"
+NAME_LENGTH: Final = 400
+DESCRIPTION_LENGTH: Final = 1_000
+KINDS: Final = ("ActorsQuery", "HogQLQuery")
+NO_COHORT: Final = "Invalid Cohort ID in filter"
+LOOP: Final = "Cohorts cannot reference other cohorts in a loop."
+QUERY_AND_FILTERS: Final = "Cannot set both query and filters at the same time."
+QUERY_OF_DYNAMIC: Final = "Cannot create a dynamic cohort with a query. Set is_static to true."
+SHOWN: Final = ("name", "description", "groups", "filters", "query", "is_static", "cohort_type", "deleted")
+
+Kind = Literal["static", "person_property", "behavioral", "realtime", "analytical"]
+
+
+class NewCohort(msgspec.Struct, frozen=True):
+    """The body that makes one."""
+
+    name: str | None = None
+    description: str = ""
+    groups: list[Any] | None = None
+    filters: dict[str, Any] | UnsetType | None = UNSET
+    query: dict[str, Any] | None = None
+    is_static: bool = False
+    cohort_type: Kind | None = None
+
+
+class CohortPatch(msgspec.Struct, frozen=True):
+    """The body that changes one."""
+
+    name: str | UnsetType | None = UNSET
+    description: str | UnsetType = UNSET
+    groups: list[Any] | UnsetType | None = UNSET
+    filters: dict[str, Any] | UnsetType | None = UNSET
+    query: dict[str, Any] | UnsetType | None = UNSET
+    is_static: bool | UnsetType = UNSET
+    cohort_type: Kind | UnsetType | None = UNSET
+    deleted: bool | UnsetType = UNSET
+
+
+class Cohorts:
+    """The cohorts of all projects. One per process."""
+
+    def __init__(self, jobs: Jobs, *, forget: Callable[[int], None]) -> None:
+        """Calculations are `jobs`; `forget` hears of a project whose cohorts changed."""
+        self._jobs = jobs
+        self._forget = forget
+
+    async def create(self, access: Access, caller: Caller, team: Team, body: NewCohort) -> Cohort:
+        """Check and store a new one. Raises ValidationFailed."""
+        _check_texts(body.name, body.description)
+        filters = {} if body.filters is UNSET else read_filters(body.filters)
+        groups = body.groups or []
+        definition = definition_of(filters, groups)
+        _check_query(body.query, body.is_static, bool(filters))
+        async with editing(access, caller, team) as edit:
+            await _check_names(edit, None, definition)
+            row = Cohort(
+                **edit.made(),
+                name=body.name,
+                description=body.description,
+                groups=groups,
+                filters=filters,
+                query=body.query,
+                is_static=body.is_static,
+                is_behavioral=asks_for_behaviour(definition),
+                cohort_type=body.cohort_type,
+                is_calculating=False,
+                version=None,
+                pending_version=None,
+                count=None,
+                last_calculation=None,
+                errors_calculating=0,
+                last_error_message=None,
+                deleted=False,
+            )
+            edit.session.add(row)
+            await edit.session.flush()
+            await self._calculate(edit.session, [row])
+            edit.note_created(Subject(SCOPE, row.id, row.name))
+        self._changed(team)
+        return row
+
+    async def change(self, access: Access, caller: Caller, team: Team, cohort_id: int, body: CohortPatch) -> Cohort:
+        """Change what the body has. Raises NotFound, ValidationFailed."""
+        fields = sent(body)
+        _check_texts(fields.get("name"), fields.get("description", ""))
+        if "filters" in fields:
+            fields["filters"] = read_filters(fields["filters"])
+        if "groups" in fields:
+            fields["groups"] = fields["groups"] or []
+            read_groups(fields["groups"])
+        async with editing(access, caller, team) as edit:
+            row = await find(edit.session, Cohort, team, cohort_id, to_change=True)
+            before, was = _shown(row), definition_of(row.filters, row.groups)
+            for name, value in fields.items():
+                setattr(row, name, value)
+            if "groups" in fields and "filters" not in fields:
+                row.filters = {}  # who writes the older form means it
+            definition = definition_of(row.filters, row.groups)
+            _check_query(row.query, row.is_static, bool(row.filters))
+            if definition != was:
+                await _check_names(edit, row.id, definition)
+            row.is_behavioral = asks_for_behaviour(definition)
+            after = _shown(row)
+            if any(before[name] != after[name] for name in ("groups", "filters", "query", "is_static", "deleted")):
+                await self._calculate(edit.session, await _and_dependents(edit.session, row))
+            edit.note_updated(Subject(SCOPE, row.id, row.name), before, after)
+        self._changed(team)
+        return row
+
+    async def _calculate(self, session: AsyncSession, rows: list[Cohort]) -> None:
+        for row in rows:
+            row.pending_version = max(row.pending_version or 0, row.version or 0) + 1
+            if row.deleted or (row.is_static and row.query is None):
+                row.is_calculating = False
+                continue
+            row.is_calculating = True
+            payload = {"team_id": row.team_id, "cohort_id": row.id}
+            await self._jobs.add(JOB, payload, team_id=row.team_id, connection=await session.connection())
+
+    def _changed(self, team: Team) -> None:
+        self._jobs.look()
+        self._forget(team.id)
+
+
+def definition_of(filters: dict[str, Any], groups: list[Any]) -> dict[str, Any]:
+    """The group that a cohort's definition is; the older form counts where there are no filters.
+
+    Raises ValidationFailed for groups that say nothing.
+    """
+    return (filters or read_groups(groups))["properties"]
+
+
+async def _check_names(edit: Edit, cohort_id: int | None, definition: dict[str, Any]) -> None:
+    """Cohorts that a definition names are there, and none of them leads back to it."""
+    named = cohorts_named(definition)
+    if not named:
+        return
+    rows = await edit.session.scalars(select(Cohort).where(Cohort.team_id == edit.team.id))
+    known: dict[int, set[int]] = {}
+    gone: set[int] = set()
+    for row in rows:
+        known[row.id] = cohorts_named(definition_of(row.filters, row.groups))
+        if row.deleted:
+            gone.add(row.id)
+    if cohort_id in named:
+        raise ValidationFailed(LOOP, attr="filters")
+    if not named <= known.keys() - gone:
+        raise ValidationFailed(NO_COHORT, attr="filters")
+    reached: set[int] = set()
+    waiting = [*named]
+    while waiting:
+        each = waiting.pop()
+        if each == cohort_id:
+            raise ValidationFailed(LOOP, attr="filters")
+        if each not in reached:
+            reached.add(each)
+            waiting += known.get(each, ())
+
+
+async def _and_dependents(session: AsyncSession, row: Cohort) -> list[Cohort]:
+    """The cohort, and those that name it, directly or by others, that are not deleted."""
+    statement = select(Cohort).where(Cohort.team_id == row.team_id, Cohort.deleted.is_(False), Cohort.id != row.id)
+    others = (await session.scalars(statement.order_by(Cohort.id).with_for_update())).all()
+    named = {other.id: cohorts_named(definition_of(other.filters, other.groups)) for other in others}
+    found = {row.id}
+    while more := {number for number, names in named.items() if number not in found and names & found}:
+        found |= more
+    return [row, *(other for other in others if other.id in found)]
+
+
+def _check_texts(name: str | None, description: str) -> None:
+    for attr, text, length in (("name", name or "", NAME_LENGTH), ("description", description, DESCRIPTION_LENGTH)):
+        if len(text) > length:
+            raise ValidationFailed(
+                f"Ensure this field has no more than {length} characters.", attr=attr, code="max_length"
+            )
+
+
+def _check_query(query: dict[str, Any] | None, is_static: bool, has_filters: bool) -> None:
+    if not query:
+        return
+    if has_filters:
+        raise ValidationFailed(QUERY_AND_FILTERS)
+    if not is_static:
+        raise ValidationFailed(QUERY_OF_DYNAMIC)
+    if query.get("kind") not in KINDS:
+        raise ValidationFailed(f"Query must be an ActorsQuery or HogQLQuery. Got: {query.get('kind')}", attr="query")
+
+
+def _shown(row: Cohort) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in SHOWN}

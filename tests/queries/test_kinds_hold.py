@@ -42,6 +42,10 @@ NODES: dict[str, dict[str, Any]] = {
     "EventTaxonomyQuery": {
         "event": "buy", "actionId": 1, "properties": ["plan"], "maxPropertyValues": 3, "limit": 10, "offset": 0,
     },
+    "TrendsQuery": {
+        "series": [{"kind": "EventsNode", "event": "buy"}], "interval": "day", "dateRange": {"date_from": "-7d"},
+        "properties": [], "filterTestAccounts": True,
+    },
     "TeamTaxonomyQuery": {"modifiers": {}, "tags": {}, "version": 1},
 }  # fmt: skip
 """Every field of a kind, with a value that it takes."""

@@ -17,6 +17,7 @@ from hedgerow.queries.metadata import HogQLMetadataKind
 from hedgerow.queries.run import KindAnswer, Run
 from hedgerow.queries.sessions_query import SessionsQueryKind
 from hedgerow.queries.team_taxonomy import TeamTaxonomyQueryKind
+from hedgerow.queries.trends_query import TrendsQueryKind
 
 WRAPPERS: Final = frozenset({"DataTableNode", "DataVisualizationNode", "InsightVizNode"})
 """Nodes of the app that are run through their `source`."""
@@ -65,6 +66,7 @@ KINDS: Final[dict[str, Kind]] = {
         SessionsQueryKind(),
         GroupsQueryKind(),
         ActorsQueryKind(),
+        TrendsQueryKind(),
     )
 }
 

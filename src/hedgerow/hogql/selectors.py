@@ -1,8 +1,8 @@
-"""CSS selectors and tag names as regular expressions over `elements_chain` (queries §2.3, type element; rest-api §13).
+r"""CSS selectors and tag names as regular expressions over `elements_chain` (queries §2.3, type element; rest-api §13).
 
 A chain is the element and its parents, innermost first, separated by `;`; an element is `tag.class.class:attributes`.
 The attributes are `name="value"`, with `nth-child`, `nth-of-type`, `text` and `attr_id` among them; a `"` in a value is
-written `\\"`, anything else as it is. So `;` separates only outside of quotes, and an expression walks whole elements.
+written `\"`, anything else as it is. So `;` separates only outside of quotes, and an expression walks whole elements.
 
 Understood are `tag`, `*`, `.class`, `#id`, `[name="value"]`, `[name]`, `:nth-child(2)`, `:nth-of-type(2)`, `a b` and
 `a > b`. As in PostHog, anything else (`a, b`, `a + b`, `:hover`, `[name^="v"]`) finds nothing, an id is looked for as

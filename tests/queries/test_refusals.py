@@ -132,8 +132,13 @@ def test_what_a_value_was_is_not_told() -> None:
 
 
 def test_what_this_server_did_wrong_is_not_told() -> None:
-    error = from_store(StoreError(47, "UNKNOWN_IDENTIFIER", "Unknown identifier `__hq7` in SELECT very secret"))
+    error = from_store(StoreError(16, "NO_SUCH_COLUMN_IN_TABLE", "No column `__hq7` in SELECT very secret"))
     assert (error.status, error.code, error.detail) == (500, "error", "ClickHouse error while executing query.")
+
+
+def test_what_the_planner_cannot_do_is_said_without_its_words() -> None:
+    error = from_store(StoreError(47, "UNKNOWN_IDENTIFIER", "Unknown identifier `__hq7` in SELECT very secret"))
+    assert (error.status, error.code, "secret" in error.detail) == (400, "unknown_identifier", False)
 
 
 async def test_a_query_that_runs_too_long_is_ended(stores: Stores, world: World) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from hedgerow.flags.conditions import check_condition, refused
+from hedgerow.flags.payloads import HIDDEN
 
 PERCENT: Final = 100
 GROUP_TYPES: Final = 5
@@ -96,6 +97,8 @@ def _payloads(payloads: Any, variants: Sequence[str]) -> dict[str, Any]:
 def _payload(value: Any) -> Any:
     if not isinstance(value, str):
         return msgspec.json.encode(value).decode()
+    if value == HIDDEN:
+        return value  # what is stored is put there
     try:
         msgspec.json.decode(value)
     except msgspec.DecodeError:

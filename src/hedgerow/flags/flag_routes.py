@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from typing import Final
 
-from litestar import get, patch, post
-from litestar.datastructures import State
+from litestar import get, patch, post, put
 
 from hedgerow.core.http import (
     Access,
-    Caller,
     FromPath,
     JSONBody,
     NamedDependency,
     Page,
     PageRequest,
-    Team,
     integer_id,
     needs,
 )
 from hedgerow.core.resources import activity_routes, below_project, refuse_delete
+from hedgerow.flags.flag_bodies import FlagPatch, FlagPut, NewFlag
+from hedgerow.flags.flag_context import SHARED, FlagContext
 from hedgerow.flags.flag_view import FlagOut, flag_id_of, flag_out, found_flag, page_of_flags
-from hedgerow.flags.flags import SCOPE, FlagPatch, NewFlag, change_flag, create_flag
+from hedgerow.flags.flags import SCOPE, change_flag, create_flag
+from hedgerow.flags.models import FeatureFlag
 
 LISTS: Final = below_project("feature_flags/")
 ITEMS: Final = below_project("feature_flags/{flag_id:str}/")
@@ -30,60 +30,66 @@ WRITES: Final = [needs("feature_flag:write")]
 NOTHING: Final = FlagPatch()
 
 
-@get(LISTS, guards=READS)
+@get(LISTS, guards=READS, **SHARED)
 async def list_flags(
-    team: NamedDependency[Team], page: NamedDependency[PageRequest], access: NamedDependency[Access], state: State
+    context: NamedDependency[FlagContext], page: NamedDependency[PageRequest], access: NamedDependency[Access]
 ) -> Page[FlagOut]:
     """The project's flags, newest first."""
-    schema = await state["schema_of"](team)
     async with access.metadata.read() as session:
-        return await page_of_flags(session, team, schema, page)
+        return await page_of_flags(session, context, page)
 
 
-@post(LISTS, guards=WRITES)
+@post(LISTS, guards=WRITES, **SHARED)
 async def post_flag(
-    team: NamedDependency[Team],
-    caller: NamedDependency[Caller],
-    access: NamedDependency[Access],
-    state: State,
-    data: JSONBody[NewFlag],
+    context: NamedDependency[FlagContext], access: NamedDependency[Access], data: JSONBody[NewFlag]
 ) -> FlagOut:
     """A new flag."""
-    schema = await state["schema_of"](team)
-    row = await create_flag(access, caller, team, schema=schema, body=data)
-    async with access.metadata.read() as session:
-        return await flag_out(session, team, schema, row)
+    return await _answer(access, context, await create_flag(access, context, data))
 
 
-@get(ITEMS, guards=READS)
+@get(ITEMS, guards=READS, **SHARED)
 async def get_flag(
-    flag_id: FromPath[str], team: NamedDependency[Team], access: NamedDependency[Access], state: State
+    flag_id: FromPath[str], context: NamedDependency[FlagContext], access: NamedDependency[Access]
 ) -> FlagOut:
     """One flag, deleted or not."""
-    schema = await state["schema_of"](team)
     async with access.metadata.read() as session:
-        return await flag_out(session, team, schema, await found_flag(session, team, flag_id))
+        return await flag_out(session, context, await found_flag(session, context.team, flag_id))
 
 
-@patch(ITEMS, guards=WRITES)
+@patch(ITEMS, guards=WRITES, **SHARED)
 async def patch_flag(
-    *,
     flag_id: FromPath[str],
-    team: NamedDependency[Team],
-    caller: NamedDependency[Caller],
+    context: NamedDependency[FlagContext],
     access: NamedDependency[Access],
-    state: State,
     data: JSONBody[FlagPatch] = NOTHING,
 ) -> FlagOut:
-    """Change what the body has; `deleted` hides a flag and brings it back."""
-    schema = await state["schema_of"](team)
-    row = await change_flag(access, caller, team, schema=schema, flag_id=integer_id(flag_id), body=data)
+    """Change what the body has; `deleted` hides a flag and brings it back.
+
+    Who sends the `version` and the `original_flag` that they began with is refused (409) where a field that they change
+    was changed by somebody else since.
+    """
+    return await _answer(access, context, await change_flag(access, context, integer_id(flag_id), data))
+
+
+@put(ITEMS, guards=WRITES, **SHARED)
+async def put_flag(
+    flag_id: FromPath[str],
+    context: NamedDependency[FlagContext],
+    access: NamedDependency[Access],
+    data: JSONBody[FlagPut],
+) -> FlagOut:
+    """The same; the key must be there."""
+    return await _answer(access, context, await change_flag(access, context, integer_id(flag_id), data))
+
+
+async def _answer(access: Access, context: FlagContext, row: FeatureFlag) -> FlagOut:
     async with access.metadata.read() as session:
-        return await flag_out(session, team, schema, row)
+        return await flag_out(session, context, row)
 
 
 routes = [
     list_flags,
+    put_flag,
     post_flag,
     get_flag,
     patch_flag,

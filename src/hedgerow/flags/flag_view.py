@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from sqlalchemy import select
@@ -13,10 +14,22 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from hedgerow.core.http import Page, PageRequest, Team, integer_id
 from hedgerow.core.identity.people import UserBasic
 from hedgerow.core.resources import authors, contains, find, rows_of, tags_of
-from hedgerow.flags.cohorts import with_cohort_names
+from hedgerow.flags.flag_context import FlagContext
+from hedgerow.flags.flag_status import State, status_of
 from hedgerow.flags.flags import SCOPE
-from hedgerow.flags.models import FeatureFlag
-from hedgerow.hogql import ProjectSchema
+from hedgerow.flags.models import EarlyAccessFeature, FeatureFlag
+
+
+class FeatureOfFlag(msgspec.Struct, frozen=True, rename="camel"):
+    """An early access feature that a flag opens."""
+
+    id: UUID
+    name: str
+    description: str
+    stage: str
+    documentation_url: str
+    payload: dict[str, Any]
+    flag_key: str
 
 
 class FlagOut(msgspec.Struct, frozen=True):
@@ -50,26 +63,32 @@ class FlagOut(msgspec.Struct, frozen=True):
     last_called_at: datetime | None
     is_simple_flag: bool
     rollout_percentage: float | None
-    status: str
+    status: State
+    features: list[FeatureOfFlag]
+    user_access_level: str | None
+    experiment_set: list[int] = []
+    experiment_set_metadata: list[dict[str, Any]] = []
+    surveys: list[dict[str, Any]] = []
+    is_used_in_replay_settings: bool = False
     can_edit: bool = True
 
 
-async def page_of_flags(session: AsyncSession, team: Team, schema: ProjectSchema, page: PageRequest) -> Page[FlagOut]:
+async def page_of_flags(session: AsyncSession, context: FlagContext, page: PageRequest) -> Page[FlagOut]:
     """The project's flags that are not deleted, newest first; `search` is in key or name."""
     said = page.said()
-    statement = select(FeatureFlag).where(FeatureFlag.team_id == team.id, FeatureFlag.deleted.is_(False))
+    statement = select(FeatureFlag).where(FeatureFlag.team_id == context.team.id, FeatureFlag.deleted.is_(False))
     if said.get("search"):
         part = said["search"]
         statement = statement.where(contains(FeatureFlag.key, part) | contains(FeatureFlag.name, part))
     if said.get("active") in ("true", "false"):
         statement = statement.where(FeatureFlag.active.is_(said["active"] == "true"))
     rows, count = await rows_of(session, statement.order_by(FeatureFlag.created_at.desc(), FeatureFlag.id.desc()), page)
-    return page.page(await _out(session, team, schema, rows), count)
+    return page.page(await _out(session, context, rows), count)
 
 
-async def flag_out(session: AsyncSession, team: Team, schema: ProjectSchema, row: FeatureFlag) -> FlagOut:
+async def flag_out(session: AsyncSession, context: FlagContext, row: FeatureFlag) -> FlagOut:
     """One flag."""
-    return (await _out(session, team, schema, [row]))[0]
+    return (await _out(session, context, [row]))[0]
 
 
 async def found_flag(session: AsyncSession, team: Team, said: str) -> FeatureFlag:
@@ -82,15 +101,17 @@ async def flag_id_of(session: AsyncSession, team: Team, said: str) -> int:
     return (await found_flag(session, team, said)).id
 
 
-async def _out(session: AsyncSession, team: Team, schema: ProjectSchema, rows: Sequence[FeatureFlag]) -> list[FlagOut]:
+async def _out(session: AsyncSession, context: FlagContext, rows: Sequence[FeatureFlag]) -> list[FlagOut]:
     by = await authors(session, [user for row in rows for user in (row.created_by_id, row.last_modified_by_id)])
-    tags = await tags_of(session, team.id, SCOPE, (row.id for row in rows))
+    tags = await tags_of(session, context.team.id, SCOPE, (row.id for row in rows))
+    features = await _features(session, rows)
+    now = context.clock.now()
     return [
         FlagOut(
             id=row.id,
             name=row.name,
             key=row.key,
-            filters=with_cohort_names(row.filters or {"groups": []}, schema),
+            filters=context.shown_filters(row.filters),
             deleted=row.deleted,
             active=row.active,
             archived=row.archived,
@@ -115,10 +136,33 @@ async def _out(session: AsyncSession, team: Team, schema: ProjectSchema, rows: S
             last_called_at=row.last_called_at,
             is_simple_flag=_is_simple(row.filters),
             rollout_percentage=_rollout(row.filters),
-            status="DELETED" if row.deleted else "ACTIVE" if row.active else "INACTIVE",
+            status=status_of(row, now).state,
+            features=features.get(row.id, []),
+            user_access_level=context.access_level(row),
         )
         for row in rows
     ]
+
+
+async def _features(session: AsyncSession, rows: Sequence[FeatureFlag]) -> dict[int, list[FeatureOfFlag]]:
+    """Flag id → its early access features: one statement."""
+    keys = {row.id: row.key for row in rows}
+    statement = select(EarlyAccessFeature).where(EarlyAccessFeature.feature_flag_id.in_(keys))
+    found: dict[int, list[FeatureOfFlag]] = {}
+    for each in await session.scalars(statement.order_by(EarlyAccessFeature.created_at, EarlyAccessFeature.id)):
+        if each.feature_flag_id is not None:
+            found.setdefault(each.feature_flag_id, []).append(
+                FeatureOfFlag(
+                    id=each.id,
+                    name=each.name,
+                    description=each.description,
+                    stage=each.stage,
+                    documentation_url=each.documentation_url,
+                    payload=each.payload,
+                    flag_key=keys[each.feature_flag_id],
+                )
+            )
+    return found
 
 
 def _is_simple(filters: dict[str, Any]) -> bool:

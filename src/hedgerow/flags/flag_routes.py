@@ -34,7 +34,11 @@ NOTHING: Final = FlagPatch()
 async def list_flags(
     context: NamedDependency[FlagContext], page: NamedDependency[PageRequest], access: NamedDependency[Access]
 ) -> Page[FlagOut]:
-    """The project's flags, newest first."""
+    """The project's flags, newest first, or by `order`; without archived ones, and those that surveys own.
+
+    Narrowed by `search` (key, name), `active` (also `STALE`), `archived`, `created_by_id`, `type`, `tags`,
+    `evaluation_runtime`, `has_evaluation_contexts` and `excluded_properties` (keys to leave out).
+    """
     async with access.metadata.read() as session:
         return await page_of_flags(session, context, page)
 

@@ -13,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from hedgerow.core.http import Page, PageRequest, Team, integer_id
 from hedgerow.core.identity.people import UserBasic
-from hedgerow.core.resources import authors, contains, find, rows_of, tags_of
+from hedgerow.core.resources import authors, find, rows_of, tags_of
 from hedgerow.flags.flag_context import FlagContext
+from hedgerow.flags.flag_list import ordered, selected
 from hedgerow.flags.flag_status import State, status_of
 from hedgerow.flags.flags import SCOPE
 from hedgerow.flags.models import EarlyAccessFeature, FeatureFlag
@@ -74,15 +75,10 @@ class FlagOut(msgspec.Struct, frozen=True):
 
 
 async def page_of_flags(session: AsyncSession, context: FlagContext, page: PageRequest) -> Page[FlagOut]:
-    """The project's flags that are not deleted, newest first; `search` is in key or name."""
+    """The flags that the parameters ask for (`flag_list`)."""
     said = page.said()
-    statement = select(FeatureFlag).where(FeatureFlag.team_id == context.team.id, FeatureFlag.deleted.is_(False))
-    if said.get("search"):
-        part = said["search"]
-        statement = statement.where(contains(FeatureFlag.key, part) | contains(FeatureFlag.name, part))
-    if said.get("active") in ("true", "false"):
-        statement = statement.where(FeatureFlag.active.is_(said["active"] == "true"))
-    rows, count = await rows_of(session, statement.order_by(FeatureFlag.created_at.desc(), FeatureFlag.id.desc()), page)
+    statement = await selected(session, context.team, said, context.clock.now())
+    rows, count = await rows_of(session, ordered(statement, said), page)
     return page.page(await _out(session, context, rows), count)
 
 

@@ -127,6 +127,12 @@ class Queries:
             return status.http_status, self._response(asked, found, is_cached=True, status=status)
         return status.http_status, (msgspec.json.encode({"query_status": status}),)
 
+    async def kept(self, team: Team, request: QueryRequest) -> Body | None:
+        """The newest result at hand, fresh or not. Nothing is calculated. Raises `QueryRefused`."""
+        asked = self._asked(team, "", request, 0, NOBODY)
+        found = await self._cache.get(asked.cache_key)
+        return None if found is None else self._response(asked, found, is_cached=True)
+
     @asynccontextmanager
     async def export(
         self, team: Team, key: str, request: QueryRequest, size: int, fmt: Format, *, who: Who = NOBODY

@@ -45,6 +45,10 @@ DISPLAY_ONLY: Final = frozenset({
 _LATER: Final = "{} is not supported yet."
 
 
+class NotComputed(QueryRefused):
+    """The query is well formed, but this server cannot answer it. It may be stored."""
+
+
 class DateRange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """See queries §2.1."""
 
@@ -140,13 +144,13 @@ class TrendsQueryKind(NodeKind[TrendsQuery]):
             raise QueryRefused(f"A trend has 1 to {SERIES_MAX} series.", attr="query__series")
         for series in node.series:
             if series.kind != "EventsNode":
-                raise QueryRefused(_LATER.format(f"A series of {series.kind[:100]}"), attr="query__series")
+                raise NotComputed(_LATER.format(f"A series of {series.kind[:100]}"), attr="query__series")
             if (series.math or "total") not in MATHS:
-                raise QueryRefused(_LATER.format(f"The math {str(series.math)[:100]}"), attr="query__series")
+                raise NotComputed(_LATER.format(f"The math {str(series.math)[:100]}"), attr="query__series")
             _check_groups([*listed(series.properties), *listed(series.fixed_properties)], "query__series")
         _check_groups(listed(node.properties), "query__properties")
         if node.dates is not None and node.dates.date_from == "all":
-            raise QueryRefused(_LATER.format("A range from the first event"), attr="query__dateRange__date_from")
+            raise NotComputed(_LATER.format("A range from the first event"), attr="query__dateRange__date_from")
 
     def overridden(
         self, node: TrendsQuery, filters: dict[str, Any] | None, variables: dict[str, dict[str, Any]] | None
@@ -156,7 +160,7 @@ class TrendsQueryKind(NodeKind[TrendsQuery]):
         if filters is None:
             return node
         if filters.get("breakdown_filter"):
-            raise QueryRefused(_LATER.format("breakdown_filter"), attr="filters_override")
+            raise NotComputed(_LATER.format("breakdown_filter"), attr="filters_override")
         first, last, properties = (filters.get(name) for name in ("date_from", "date_to", "properties"))
         if isinstance(first, str) or isinstance(last, str):
             dates = DateRange(
@@ -236,10 +240,10 @@ def _computed(query: dict[str, Any]) -> dict[str, Any]:
                 code="not_a_dict", attr=f"query__{field}",
             )  # fmt: skip
         if not has_no_effect(cast("dict[str, Any]", given)):
-            raise QueryRefused(_LATER.format(field), attr=f"query__{field}")
+            raise NotComputed(_LATER.format(field), attr=f"query__{field}")
     for field, plain in (("samplingFactor", 1), ("aggregation_group_type_index", None)):
         if kept.pop(field, plain) != plain:
-            raise QueryRefused(_LATER.format(field), attr=f"query__{field}")
+            raise NotComputed(_LATER.format(field), attr=f"query__{field}")
     series: Any = kept.get("series")
     if isinstance(series, list):
         kept["series"] = [_without_null(each) for each in cast("list[object]", series)]
@@ -263,7 +267,7 @@ def _is_drawing(given: dict[str, Any]) -> bool:
             continue
         if name in {"formulas", "formulaNodes", "formula"} and not value:
             continue
-        raise QueryRefused(_LATER.format(f"{name[:100]}"), attr=f"query__trendsFilter__{name[:100]}")
+        raise NotComputed(_LATER.format(f"{name[:100]}"), attr=f"query__trendsFilter__{name[:100]}")
     return True
 
 

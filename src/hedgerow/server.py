@@ -27,6 +27,7 @@ from hedgerow.core.storage.promoted import property_columns
 from hedgerow.flags.flag_routes import routes as flag_routes
 from hedgerow.gateway import Gateway, GatewayCall, event_of
 from hedgerow.gateway.routes import routes as gateway_routes
+from hedgerow.insights.insight_routes import routes as insight_routes
 from hedgerow.oauth import OAuthProvider
 from hedgerow.oauth import routes as oauth_routes
 from hedgerow.people.cohort_routes import routes as cohort_routes
@@ -224,6 +225,7 @@ class Hedgerow:
             *query_routes,
             *saved_query_routes,
             *flag_routes,
+            *insight_routes,
             *web_routes(self.events),
         ]
         return Litestar(routes, openapi_config=None, logging_config=None, **layer)

@@ -1,5 +1,5 @@
-"""The SQL tables of what a project's data is called: events and properties that it has seen (rest-api §17, §18), and
-queries that it saved as views (§26).
+"""The SQL tables of what a project's data is called: actions (rest-api §13), events and properties that it has seen (§17,
+§18), and queries that it saved as views (§26).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from sqlalchemy import BigInteger, Boolean, Index, SmallInteger, String, Text, U
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hedgerow.core.resources import NOT_DELETED, Made, SoftlyDeleted
-from hedgerow.core.storage.tables import Base, Json, Timestamp
+from hedgerow.core.storage.tables import Base, Json, RowId, Timestamp
 
 NAME_LENGTH: Final = 400
 """Longest name in characters that the tables hold. What is noticed is shorter: `memory.NAME_BYTES_MAX`."""
@@ -102,4 +102,33 @@ class SavedQuery(Made, SoftlyDeleted, Base):
             sqlite_where=NOT_DELETED,
             postgresql_where=NOT_DELETED,
         ),
+    )
+
+
+class ActionRow(Made, SoftlyDeleted, Base):
+    """Events that mean one thing, by the steps that match them."""
+
+    __tablename__ = "actions"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=True)
+    name: Mapped[str | None] = mapped_column(String(NAME_LENGTH))
+    description: Mapped[str] = mapped_column(Text)
+    post_to_slack: Mapped[bool] = mapped_column(Boolean)
+    slack_message_format: Mapped[str] = mapped_column(String(1200))
+    steps: Mapped[list[dict[str, Any]]] = mapped_column(Json)
+    """`matching.Step`, each."""
+    last_calculated_at: Mapped[datetime] = mapped_column(Timestamp)
+    pinned_at: Mapped[datetime | None] = mapped_column(Timestamp)
+
+    __table_args__ = (
+        Index("actions_by_team", "team_id", "last_calculated_at"),
+        Index(
+            "actions_one_name",
+            "team_id",
+            "name",
+            unique=True,
+            sqlite_where=NOT_DELETED,
+            postgresql_where=NOT_DELETED,
+        ),
+        {"sqlite_autoincrement": True},
     )

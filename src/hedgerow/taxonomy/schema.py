@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 from hedgerow.core.storage.schema.columns import EVENT_PROPERTY_COLUMNS
 from hedgerow.hogql import Action, Cohort, View
+from hedgerow.taxonomy.actions import SavedAction
 from hedgerow.taxonomy.memory import EVENTS, PERSONS
 from hedgerow.taxonomy.models import GROUP
 from hedgerow.taxonomy.named import Named, Shelf
@@ -49,7 +50,7 @@ class StoredSchema:
         columns: Mapping[str, str],
         *,
         cohorts: Named[Cohort],
-        actions: Named[Action],
+        actions: Named[SavedAction],
         views: Named[SavedView],
     ) -> None:
         """Made by `Schemas.of`, which loads what is needed first."""
@@ -91,7 +92,7 @@ class StoredSchema:
 
     def action(self, key: int | str) -> tuple[Action, ...]:
         """Every action of this id or name."""
-        return self._actions.find(key)
+        return tuple(each.action(self) for each in self._actions.find(key))
 
     def view(self, name: str) -> tuple[View, ...]:
         """The saved query of this name."""
@@ -112,7 +113,7 @@ class Schemas:
         columns: Mapping[str, str] = EVENT_PROPERTY_COLUMNS,
         *,
         cohorts: Shelf[Cohort] | None = None,
-        actions: Shelf[Action] | None = None,
+        actions: Shelf[SavedAction] | None = None,
         views: Shelf[SavedView] | None = None,
     ) -> None:
         """Property types come from `taxonomy`, columns of properties are `columns`, the rest comes from `people`.

@@ -85,6 +85,22 @@ def _of_medium(value: str, prefix: str) -> str:
     return _looked_up(value, types)
 
 
+def _of_domain(value: str) -> str:
+    types = {name: kind for kind, names in _OF_SOURCE.items() for name in names} | dict.fromkeys(_EMAIL, "Email")
+    short = f"firstSignificantSubdomain({value})"
+    return f"coalesce({_looked_up(value, types)}, {_looked_up(short, types)})"
+
+
+LOOKUPS: dict[str, str] = {
+    "lookupDomainType": _of_domain("{0}"),
+    "lookupPaidSourceType": _of_source("{0}", "Paid"),
+    "lookupPaidMediumType": _of_medium("{0}", "Paid"),
+    "lookupOrganicSourceType": _of_source("{0}", "Organic"),
+    "lookupOrganicMediumType": _of_medium("{0}", "Organic"),
+}
+"""ClickHouse SQL of the functions that look a text, `{0}`, up in the tables; NULL where it is not in them (hogql §7)."""
+
+
 def channel_type(entry: Callable[[str], str]) -> str:
     """ClickHouse SQL for the channel; `entry` gives that of a property, NULL where it is missing, empty or `null`."""
     campaign, medium, source = (f"lower({entry(key)})" for key in ("utm_campaign", "utm_medium", "utm_source"))

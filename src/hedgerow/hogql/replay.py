@@ -42,14 +42,14 @@ _SHARED: tuple[Field, ...] = (
     *map(_sum, _COUNTS),
     Column("snapshot_source", _TEXT, "finalizeAggregation({0}.`snapshot_source`)"),
     Column("snapshot_library", _TEXT, "finalizeAggregation({0}.`snapshot_library`)"),
-    Column("retention_period_days", INTEGER.or_null(), "toNullable({0}.`retention_period_days`)"),
+    Column("retention_period_days", INTEGER.or_null(), "accurateCastOrNull({0}.`retention_period_days`, 'Int64')"),
     Column("expiry_time", DATETIME, _EXPIRY),
 )
 _KEYS = fields_of(Column("session_id_v7", INTEGER, "toUInt128(toUUIDOrZero({0}.`session_id`))"))
 _RECORDINGS = fields_of(
     Column("session_id", STRING),
     TEAM_ID,
-    Column("distinct_id", STRING),
+    Column("distinct_id", STRING, "toString({0}.`distinct_id`)"),
     Column("start_time", DATETIME, _moment("min_first_timestamp")),
     Column("end_time", DATETIME, _moment("max_last_timestamp")),
     Column("first_url", _TEXT, "finalizeAggregation({0}.`first_url`)"),
@@ -60,7 +60,7 @@ _RECORDINGS = fields_of(
 _RAW_RECORDINGS = fields_of(
     Column("session_id", STRING),
     TEAM_ID,
-    Column("distinct_id", STRING),
+    Column("distinct_id", STRING, "toString({0}.`distinct_id`)"),
     Column("min_first_timestamp", DATETIME, _moment("min_first_timestamp")),
     Column("max_last_timestamp", DATETIME, _moment("max_last_timestamp")),
     Column("first_url", _TEXT, "finalizeAggregation({0}.`first_url`)"),

@@ -215,7 +215,9 @@ def modifiers_of(modifiers: dict[str, Any] | None) -> Modifiers:
         given = {name: value for name, value in (modifiers or {}).items() if value is not None}
         return msgspec.convert(given, Modifiers)
     except msgspec.ValidationError as error:
-        raise below_query(reworded(error)) from None
+        refused = reworded(error)
+        refused.attr = "modifiers" if refused.attr is None else f"modifiers__{refused.attr}"
+        raise below_query(refused) from None
 
 
 def _echoed(node: HogQLQuery) -> dict[str, Any]:

@@ -89,7 +89,11 @@ countState       0-1    any
 countMerge       1      int!
 corr             2      float
 topK           1/1      array!
+countMapIf       2      any    -> sumMapIf
 avgArray         1      any    -> avgArrayOrNull
+avgArrayIf       2      any    -> avgArrayOrNullIf
+medianArrayIf    2      any    -> medianArrayOrNullIf
+array_aggIf      2      array! -> groupArrayIf
 medianArray      1      any    -> medianArrayOrNull
 array_agg        1      array! -> groupArray
 sumState         1      any

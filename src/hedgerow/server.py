@@ -28,8 +28,11 @@ from hedgerow.flags.flag_routes import routes as flag_routes
 from hedgerow.gateway import Gateway, GatewayCall, event_of
 from hedgerow.gateway.routes import routes as gateway_routes
 from hedgerow.insights.insight_routes import routes as insight_routes
+from hedgerow.hogql import Cohort
 from hedgerow.oauth import OAuthProvider
 from hedgerow.oauth import routes as oauth_routes
+from hedgerow.people.cohort_calculation import CohortCalculations
+from hedgerow.people.cohort_names import CohortNames
 from hedgerow.people.cohort_routes import routes as cohort_routes
 from hedgerow.people.cohorts import Cohorts
 from hedgerow.people.routes import routes as people_routes
@@ -40,6 +43,7 @@ from hedgerow.queries import LocalWrites, Queries, StoreRows
 from hedgerow.queries import routes as query_routes
 from hedgerow.settings import Settings
 from hedgerow.taxonomy import SavedQueries, Schemas, Taxonomy
+from hedgerow.taxonomy.named import Shelf
 from hedgerow.taxonomy.saved_query_routes import routes as saved_query_routes
 from hedgerow.web import web_routes
 from hedgerow.workspace import GroupType, gateway_project
@@ -168,7 +172,13 @@ class Hedgerow:
         data = writes if self.events.embedded else StoreRows(self.events)
         self.saved_queries = SavedQueries(self.metadata, self.events, settings, clock, changed=writes.changed)
         columns = await property_columns(self.events)
-        self.schemas = Schemas(self.taxonomy, standing, columns, views=self.saved_queries.shelf)
+        cohorts: Shelf[Cohort] = Shelf(
+            CohortNames(self.metadata).load,
+            clock,
+            changed=writes.changed,
+            has_other_workers=not self.events.embedded,
+        )
+        self.schemas = Schemas(self.taxonomy, standing, columns, cohorts=cohorts, views=self.saved_queries.shelf)
         self.queries = Queries(self.events, settings, clock, schema_of=self.schemas.of, data=data)
         self._later(self.queries.close)
         observers = (self.taxonomy, writes)
@@ -178,12 +188,24 @@ class Hedgerow:
         await self.writer.start()
         self._later(self.writer.stop)
         self.jobs = Jobs(self.metadata, clock, is_alone=self.people.is_alone)
-        self.cohorts = Cohorts(self.jobs, forget=writes.changed)
+        self.cohorts = Cohorts(self.jobs, forget=cohorts.forget)
+        calculations = CohortCalculations(
+            self.metadata,
+            self.events,
+            clock,
+            settings,
+            self.jobs,
+            team_of=self.access.teams.by_id,
+            schema_of=self.schemas.of,
+            forget=cohorts.forget,
+        )
         self.upkeep = Upkeep(self.people, self.events, self.jobs, self.writer, settings)
         await self.jobs.start()
         self._later(self.jobs.stop)
         await self.upkeep.start()
         self._later(self.upkeep.stop)
+        await calculations.start()
+        self._later(calculations.stop)
         calls = CallsAsEvents(self.access)
         self.gateway = await Gateway.open(self.metadata, settings, clock, sink=calls)
         self._later(self.gateway.close)

@@ -39,7 +39,9 @@ FUZZ_EXAMPLES = int(os.environ.get("HEDGEROW_FUZZ_EXAMPLES", "2000"))
 
 REACHABLE = frozenset((Path(__file__).parent / "reachable_functions.txt").read_text(encoding="utf-8").split())
 """Functions of ClickHouse that a query may end up with: an addition here is one to think about."""
-TABLES_READ = frozenset({*TABLES, "session_replay_events", "log_entries"})
+TABLES_READ = frozenset(
+    {*TABLES, "session_replay_events", "log_entries", "cohort_people", "cohort_versions", "static_cohort_people"}
+)
 TABLE_FUNCTIONS = frozenset({"numbers", "generateSeries"})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -23,6 +24,15 @@ VIEWED = {
 
 def those(*filters: object) -> dict[str, Any]:
     return {"properties": {"type": "OR", "values": [{"type": "AND", "values": list(filters)}]}}
+
+
+async def calculated(ada: Project, number: int) -> dict[str, Any]:
+    """The cohort, once it is calculated."""
+    while True:
+        found = await ada.found(f"{PATH}{number}/")
+        if not found["is_calculating"]:
+            return found
+        await asyncio.sleep(0.02)
 
 
 async def test_the_life_of_a_cohort(ada: Project) -> None:
@@ -53,8 +63,9 @@ async def test_the_life_of_a_cohort(ada: Project) -> None:
     }
     assert made["created_by"]["first_name"] == "Ada"
     assert [row["id"] for row in (await ada.found(PATH))["results"]] == [made["id"]]
-    assert (await ada.changed(item, {"description": "They pay"}))["pending_version"] == 1
-    assert (await ada.changed(item, {"filters": those(PRO, VIEWED)}))["pending_version"] == 2
+    await calculated(ada, made["id"])
+    assert (await ada.changed(item, {"description": "They pay"}))["is_calculating"] is False
+    assert (await ada.changed(item, {"filters": those(PRO, VIEWED)}))["is_calculating"] is True
     assert (await ada.changed(item, {"deleted": True}))["deleted"] is True
     assert (await ada.found(PATH))["results"] == []
     assert (await ada.found(item))["deleted"] is True
@@ -127,8 +138,6 @@ async def test_cohorts_do_not_name_each_other_in_a_loop(ada: Project) -> None:
         body = {"filters": those({"type": "cohort", "key": "id", "value": named["id"]})}
         said = await ada.refused("PATCH", f"{PATH}{first['id']}/", body)
         assert (said["attr"], said["detail"]) == ("filters", "Cohorts cannot reference other cohorts in a loop.")
-    await ada.changed(f"{PATH}{first['id']}/", {"filters": those(VIEWED)})
-    assert (await ada.found(f"{PATH}{second['id']}/"))["pending_version"] == 2
 
 
 async def test_another_projects_cohort_is_not_there(ada: Project, bob: Project) -> None:
@@ -155,3 +164,51 @@ async def test_the_list_is_filtered(ada: Project) -> None:
     assert await names(f"created_by_id={by}&limit=1&offset=1") == ["Viewers 100%"]
     assert await names("created_by_id=9999999") == []
     assert (await ada.refused("GET", f"{PATH}?created_by_id=me"))["attr"] == "created_by_id"
+
+
+async def test_who_is_in_it_is_calculated(ada: Project, bob: Project) -> None:
+    for project in (ada, bob):
+        await project.sends("signup", "ann", {"$set": {"plan": "pro"}})
+        await project.sends("$pageview", "ben", {"$set": {"plan": "free"}})
+        await project.sends("$pageview", "cat", {"$set": {"plan": "pro"}})
+    pros = await ada.made(PATH, {"name": "Pros", "filters": those(PRO)})
+    named = {"type": "cohort", "key": "id", "value": pros["id"]}
+    quiet = await ada.made(PATH, {"name": "Quiet pros", "filters": those(named, VIEWED | {"negation": True})})
+
+    found = await calculated(ada, pros["id"])
+    assert (found["count"], found["errors_calculating"], found["last_error_message"]) == (2, 0, None)
+    assert found["version"] == found["pending_version"]
+    assert found["last_calculation"] is not None
+    second = await calculated(ada, quiet["id"])
+    assert (second["count"], second["last_error_message"]) == (1, None)
+    asked = "SELECT distinct_id FROM events WHERE person_id IN COHORT {} ORDER BY distinct_id"
+    assert await ada.rows(asked.format(pros["id"])) == [["ann"], ["cat"]]
+    assert await ada.rows(asked.format("'Quiet pros'")) == [["ann"]]
+    people = f"SELECT count(), uniq(person_id) FROM {{}} WHERE cohort_id = {pros['id']}"
+    assert await ada.rows(people.format("cohort_people")) == [[2, 2]]
+    assert await bob.rows(people.format("cohort_people")) == [[0, 0]]
+    assert await bob.rows(people.format("raw_cohort_people")) == [[0, 0]]
+    await bob.refused("POST", "query/", {"query": {"kind": "HogQLQuery", "query": asked.format(pros["id"])}})
+
+    free = PRO | {"value": ["free"]}
+    await ada.changed(f"{PATH}{pros['id']}/", {"filters": those(free)})
+    assert (await calculated(ada, quiet["id"]))["count"] == 0
+    assert (await calculated(ada, pros["id"]))["count"] == 1
+    assert await ada.rows(asked.format(pros["id"])) == [["ben"]]
+    assert await ada.rows(people.format("cohort_people")) == [[1, 1]]
+    history = await ada.found(f"{PATH}{pros['id']}/calculation_history/")
+    assert [(row["count"], row["is_successful"], row["filters"]) for row in history["results"]] == [
+        (1, True, those(free)),
+        (2, True, those(PRO)),
+    ]
+
+
+async def test_a_calculation_that_fails_says_so(ada: Project) -> None:
+    wrong = VIEWED | {"event_filters": [{"type": "hogql", "key": "no_such_field = 1"}]}
+    made = await ada.made(PATH, {"filters": those(wrong)})
+    found = await calculated(ada, made["id"])
+
+    assert (found["errors_calculating"], found["count"]) == (1, None)
+    assert found["last_error_message"]
+    (row,) = (await ada.found(f"{PATH}{made['id']}/calculation_history/"))["results"]
+    assert (row["is_successful"], row["error"]) == (False, found["last_error_message"])

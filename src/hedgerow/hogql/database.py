@@ -6,6 +6,7 @@ beside this one that `TABLES` takes in, and describe its lazy joins in `joins`.
 
 from __future__ import annotations
 
+from hedgerow.hogql.cohorts import COHORT_TABLES, COHORT_VERSIONS, COHORT_VIEWS
 from hedgerow.hogql.query_log import QUERY_LOG
 from hedgerow.hogql.replay import LOG_VIEWS, REPLAY_TABLES
 from hedgerow.hogql.sessions import SESSION_TABLES
@@ -161,6 +162,7 @@ TABLES: dict[str, Table] = {
         Table("raw_groups", "groups", fields_of(*_GROUP_FIELDS, *VERSIONS)),
         *SESSION_TABLES,
         *REPLAY_TABLES,
+        *COHORT_TABLES,
         QUERY_LOG,
         Table(
             "generateSeries",
@@ -176,11 +178,13 @@ TABLES: dict[str, Table] = {
 """What may stand in FROM, by name."""
 
 BUILT_IN_VIEWS: dict[str, str] = {
-    name: f"SELECT * FROM log_entries WHERE log_source = '{source}'" for name, source in LOG_VIEWS.items()
+    **{name: f"SELECT * FROM log_entries WHERE log_source = '{source}'" for name, source in LOG_VIEWS.items()},
+    **COHORT_VIEWS,
 }
 """Views that every project has: name → HogQL."""
 
 INTERNAL_TABLES: dict[str, Table] = {
+    "cohort_versions": COHORT_VERSIONS,
     "person_properties_versions": Table(
         "person_properties_versions",
         "person_properties_versions",

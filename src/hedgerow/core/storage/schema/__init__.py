@@ -26,6 +26,9 @@ DURABLE_TABLES = (
     "person_overrides",
     "groups",
     "raw_sessions",
+    "cohort_people",
+    "cohort_versions",
+    "static_cohort_people",
 )
 
 _REMEMBER = (

@@ -88,6 +88,7 @@ INSERT_COLUMNS: dict[str, tuple[str, ...]] = {
         "version",
     ),
     "person_distinct_ids": ("team_id", "distinct_id", "person_id", "is_deleted", "version"),
+    "static_cohort_people": ("team_id", "cohort_id", "person_id", "is_deleted", "version"),
     "person_overrides": ("team_id", "distinct_id", "person_id", "is_deleted", "version"),
     "groups": (
         "team_id",

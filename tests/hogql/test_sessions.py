@@ -10,6 +10,7 @@ import pytest
 from tests.hogql.project import Project, fresh_team_id, uuid_of
 
 from hedgerow.core.storage.events import EventStore
+from hedgerow.hogql import Modifiers
 
 VISIT = "019b8f00-0000-7000-8000-0000000000aa"
 OTHER = "019b8f00-0000-7000-8000-0000000000ab"
@@ -68,6 +69,24 @@ def test_a_bounce_is_one_page_and_a_short_time(
 ) -> None:
     for event, at in events:
         seen(project, at, event=event)
+
+    assert project.asks("SELECT $is_bounce FROM sessions") == [[is_bounce]]
+
+
+@pytest.mark.parametrize(
+    ("modifiers", "is_bounce"),
+    [
+        ({}, False),
+        ({"bounceRatePageViewMode": "uniq_urls"}, True),
+        ({"bounceRatePageViewMode": "count_pageviews"}, False),
+        ({"bounceRatePageViewMode": "uniq_urls", "bounceRateDurationSeconds": 5}, False),
+        ({"bounceRatePageViewMode": "uniq_urls", "bounceRateDurationSeconds": 6.5}, True),
+    ],
+)
+def test_what_a_bounce_is_can_be_said(project: Project, modifiers: dict[str, Any], is_bounce: bool) -> None:
+    for at in ("10:00:00", "10:00:06"):
+        seen(project, at, **{"$current_url": "https://shop.example/"})
+    project.modifiers = msgspec.convert(modifiers, Modifiers)
 
     assert project.asks("SELECT $is_bounce FROM sessions") == [[is_bounce]]
 

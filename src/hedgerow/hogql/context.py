@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
 import msgspec
 
@@ -83,6 +83,9 @@ PersonsMode = Literal[
     "person_id_override_properties_joined",
 ]
 
+BounceMode = Literal["count_pageviews", "uniq_urls", "uniq_page_screen_autocaptures"]
+MOST_SECONDS = 86_400
+
 
 class Modifiers(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """The switches of hogql §11 that change rows or names. The others are echoed by the query room and mean nothing."""
@@ -90,6 +93,9 @@ class Modifiers(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True)
     persons_on_events_mode: PersonsMode = "person_id_override_properties_on_events"
     persons_join_mode: Literal["inner", "left"] = "left"
     convert_to_project_timezone: bool = True
+    bounce_rate_page_view_mode: BounceMode = "uniq_page_screen_autocaptures"
+    bounce_rate_duration_seconds: Annotated[float, msgspec.Meta(ge=0, le=MOST_SECONDS)] = 10
+    """A session that lasts as long is no bounce."""
 
 
 class Notice(msgspec.Struct, frozen=True):

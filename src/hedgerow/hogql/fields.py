@@ -133,7 +133,8 @@ def _column(resolver: Resolver, source: TableSource, field: TableColumn, chain: 
     if field.sql is not None:
         if len(chain) > 1:
             raise unresolved(chain, chain[1], at)
-        computed = Template(pieces=template(field.sql), args=[Name(name=source.alias)], type=kind)
+        sql = field.sql if isinstance(field.sql, str) else field.sql(resolver.context.modifiers)
+        computed = Template(pieces=template(sql), args=[Name(name=source.alias)], type=kind)
         return in_zone(computed, resolver.zone) if kind.family == "DateTime" else computed
     if kind.family == "JSON" and kind.owner == "group" and source.group_index is not None:
         kind = group_properties(source.group_index)

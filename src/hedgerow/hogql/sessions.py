@@ -7,6 +7,7 @@ what the states say. A session's entry is what its first event tells of where th
 from __future__ import annotations
 
 from hedgerow.hogql.channel_types import channel_type
+from hedgerow.hogql.context import Modifiers
 from hedgerow.hogql.table import TEAM_ID, Column, Field, Table, fields_of
 from hedgerow.hogql.types import BOOLEAN, DATETIME, FLOAT, INTEGER, STRING, STRINGS
 
@@ -23,8 +24,6 @@ _CLICK_IDS = (
     *("mc_cid", "igshid", "ttclid", "_kx", "irclid"),
 )
 _SAID_AT_ENTRY = ("$referring_domain", *_UTM, *_CLICK_IDS)
-BOUNCE_SECONDS = 10
-"""A session that lasts as long is no bounce."""
 
 
 def _count(states: str) -> str:
@@ -34,10 +33,16 @@ def _count(states: str) -> str:
 _SEEN = f"({_count('pageviews')} + {_count('autocaptures')} + {_count('screens')})"
 
 
-_BOUNCE = (
-    f"if({_count('pageviews')} + {_count('screens')} = 0, NULL, {_SEEN} <= 1 AND {_SECONDS} < {BOUNCE_SECONDS})"
-    "::Nullable(Bool)"
-)
+def _bounce(modifiers: Modifiers) -> str:
+    """Whether a visitor left at once; NULL for a session that looked at nothing (hogql §5.2, §11)."""
+    of_mode = {
+        "uniq_page_screen_autocaptures": (f"{_count('pageviews')} + {_count('screens')}", f"{_SEEN} <= 1"),
+        "count_pageviews": (_count("pageviews"), f"{_count('pageviews')} <= 1 AND {_count('autocaptures')} = 0"),
+        "uniq_urls": (_count("urls"), f"{_count('urls')} <= 1 AND {_count('autocaptures')} = 0"),
+    }
+    looked, left = of_mode[modifiers.bounce_rate_page_view_mode]
+    short = f"{_SECONDS} < {modifiers.bounce_rate_duration_seconds:g}"
+    return f"if({looked} = 0, NULL, {left} AND {short})::Nullable(Bool)"
 
 
 def _entry(key: str) -> str:
@@ -77,7 +82,7 @@ _FIELDS: tuple[Field, ...] = (
     Column("$screen_count", INTEGER, _count("screens")),
     Column("$session_duration", INTEGER, _SECONDS),
     Column("duration", INTEGER, _SECONDS),
-    Column("$is_bounce", BOOLEAN.or_null(), _BOUNCE),
+    Column("$is_bounce", BOOLEAN.or_null(), _bounce),
     Column("$channel_type", STRING, channel_type(_entry)),
     Column("$last_external_click_url", _TEXT, "finalizeAggregation({0}.`last_external_click_url`)"),
     Column("$page_screen_autocapture_count_up_to", INTEGER, f"toUInt8(least(2, {_SEEN}))"),

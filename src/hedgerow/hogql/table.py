@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import msgspec
 
+from hedgerow.hogql.context import Modifiers
 from hedgerow.hogql.types import BOOLEAN, INTEGER, ValueType
 
 
 class Column(msgspec.Struct, frozen=True):
-    """A stored column, or one computed by `sql` out of the table's own: `{0}` is the table's alias there.
+    """A stored column, or one computed by `sql` out of the table's own: `{0}` is the table's alias there. Where modifiers
+    decide, `sql` is a function of them.
 
     `starred` columns are part of `SELECT *`.
     """
 
     name: str
     type: ValueType
-    sql: str | None = None
+    sql: str | Callable[[Modifiers], str] | None = None
     starred: bool = True
     stored_as: str | None = None
 

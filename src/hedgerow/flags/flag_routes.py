@@ -17,6 +17,7 @@ from hedgerow.core.http import (
     needs,
 )
 from hedgerow.core.resources import activity_routes, below_project, refuse_delete
+from hedgerow.flags.flag_action_routes import routes as action_routes
 from hedgerow.flags.flag_bodies import FlagPatch, FlagPut, NewFlag
 from hedgerow.flags.flag_context import SHARED, FlagContext
 from hedgerow.flags.flag_view import FlagOut, flag_id_of, flag_out, found_flag, page_of_flags
@@ -98,5 +99,6 @@ routes = [
     get_flag,
     patch_flag,
     refuse_delete(ITEMS, "feature_flag:write"),
+    *action_routes,
     *activity_routes(LISTS, SCOPE, flag_id_of, "flag_id"),
 ]

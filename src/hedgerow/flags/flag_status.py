@@ -38,18 +38,34 @@ def status_of(row: FeatureFlag, now: datetime) -> Status:
 
 def always(filters: Mapping[str, Any]) -> str | None:
     """Which one value these filters give everybody, in words; None where it depends."""
-    groups: list[dict[str, Any]] = filters.get("groups") or []
-    everybody = [group for group in groups if not group.get("properties") and _share(group) == PERCENT]
-    variants: list[dict[str, Any]] = (filters.get("multivariate") or {}).get("variants") or []
-    if not everybody:
+    if not _everybody(filters):
         return None
-    if not variants:
+    if not _variants(filters):
         return 'This boolean flag will always evaluate to "true"'
+    variant = certain_variant(filters)
+    return None if variant is None else f'This flag will always use the variant "{variant}"'
+
+
+def certain_variant(filters: Mapping[str, Any]) -> str | None:
+    """The variant that everybody gets; None where it depends, or where there are no variants."""
+    groups: list[dict[str, Any]] = filters.get("groups") or []
+    everybody, variants = _everybody(filters), _variants(filters)
+    if not everybody or not variants:
+        return None
+    if len(groups) == 1 and everybody[0].get("variant") is not None:
+        return everybody[0]["variant"]
     whole = [variant["key"] for variant in variants if variant.get("rollout_percentage") == PERCENT]
     others = {group.get("variant") for group in groups if group.get("variant") is not None}
-    if len(groups) == 1 and everybody[0].get("variant") is not None:
-        return f'This flag will always use the variant "{everybody[0]["variant"]}"'
-    return f'This flag will always use the variant "{whole[0]}"' if whole and others <= {whole[0]} else None
+    return whole[0] if whole and others <= {whole[0]} else None
+
+
+def _everybody(filters: Mapping[str, Any]) -> list[dict[str, Any]]:
+    groups: list[dict[str, Any]] = filters.get("groups") or []
+    return [group for group in groups if not group.get("properties") and _share(group) == PERCENT]
+
+
+def _variants(filters: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return (filters.get("multivariate") or {}).get("variants") or []
 
 
 def _share(group: Mapping[str, Any]) -> Any:

@@ -15,7 +15,7 @@ from hedgerow.core.http import Page, PageRequest, Team, integer_id
 from hedgerow.core.identity.people import UserBasic
 from hedgerow.core.resources import authors, find, rows_of, tags_of
 from hedgerow.flags.flag_context import FlagContext
-from hedgerow.flags.flag_list import ordered, selected
+from hedgerow.flags.flag_list import NUMBER_DIGITS, ordered, selected
 from hedgerow.flags.flag_status import State, status_of
 from hedgerow.flags.flags import SCOPE
 from hedgerow.flags.models import EarlyAccessFeature, FeatureFlag
@@ -90,6 +90,15 @@ async def flag_out(session: AsyncSession, context: FlagContext, row: FeatureFlag
 async def found_flag(session: AsyncSession, team: Team, said: str) -> FeatureFlag:
     """The flag of an id in a path, deleted or not. Raises NotFound."""
     return await find(session, FeatureFlag, team, integer_id(said))
+
+
+async def found_by_id_or_key(session: AsyncSession, team: Team, said: str) -> FeatureFlag | None:
+    """The flag that is not deleted of a key, else of an id."""
+    mine = select(FeatureFlag).where(FeatureFlag.team_id == team.id, FeatureFlag.deleted.is_(False))
+    found = await session.scalar(mine.where(FeatureFlag.key == said))
+    if found is None and said.isascii() and said.isdecimal() and len(said) <= NUMBER_DIGITS:
+        found = await session.scalar(mine.where(FeatureFlag.id == int(said)))
+    return found
 
 
 async def flag_id_of(session: AsyncSession, team: Team, said: str) -> int:

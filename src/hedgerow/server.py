@@ -27,6 +27,7 @@ from hedgerow.core.storage.promoted import property_columns
 from hedgerow.flags.flag_routes import routes as flag_routes
 from hedgerow.gateway import Gateway, GatewayCall, event_of
 from hedgerow.gateway.routes import routes as gateway_routes
+from hedgerow.insights.dashboard_routes import routes as dashboard_routes
 from hedgerow.insights.insight_routes import routes as insight_routes
 from hedgerow.hogql import Cohort
 from hedgerow.oauth import OAuthProvider
@@ -248,6 +249,7 @@ class Hedgerow:
             *saved_query_routes,
             *flag_routes,
             *insight_routes,
+            *dashboard_routes,
             *web_routes(self.events),
         ]
         return Litestar(routes, openapi_config=None, logging_config=None, **layer)

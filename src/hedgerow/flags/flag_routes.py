@@ -1,4 +1,4 @@
-"""`/api/projects/:id/feature_flags/` (rest-api §11)."""
+"""`/api/projects/:id/feature_flags/` (rest-api §11). `routes` are all of this room."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from hedgerow.core.http import (
     needs,
 )
 from hedgerow.core.resources import activity_routes, below_project, refuse_delete
+from hedgerow.flags.early_access_routes import routes as early_access_routes
 from hedgerow.flags.flag_action_routes import routes as action_routes
 from hedgerow.flags.flag_bodies import FlagPatch, FlagPut, NewFlag
 from hedgerow.flags.flag_context import SHARED, FlagContext
@@ -100,5 +101,6 @@ routes = [
     patch_flag,
     refuse_delete(ITEMS, "feature_flag:write"),
     *action_routes,
+    *early_access_routes,
     *activity_routes(LISTS, SCOPE, flag_id_of, "flag_id"),
 ]

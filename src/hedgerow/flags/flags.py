@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from msgspec import UnsetType
+from msgspec import UNSET, UnsetType
 from sqlalchemy import delete, select
 
 from hedgerow.core.http import Access, Conflict, ValidationFailed
@@ -104,8 +104,15 @@ async def change_flag(access: Access, context: FlagContext, flag_id: int, body: 
     return row
 
 
-async def write_flag(edit: Edit, context: FlagContext, row: FeatureFlag, body: FlagPatch) -> None:
-    """The same within a write that does more, which has called `one_writer` first."""
+async def write_flag(
+    edit: Edit,
+    context: FlagContext,
+    row: FeatureFlag,
+    body: FlagPatch,
+    *,
+    super_groups: Sequence[dict[str, Any]] | UnsetType | None = UNSET,
+) -> None:
+    """The same within a write that does more, which has called `one_writer` first; `super_groups` replace those there."""
     session, team = edit.session, context.team
     await _check_conflict(edit, context, row, body)
     before, stored = _shown(row), dict(row.filters)
@@ -119,6 +126,8 @@ async def write_flag(edit: Edit, context: FlagContext, row: FeatureFlag, body: F
         if not isinstance(body.filters, UnsetType):
             row.filters = checked_filters(body.filters, row.filters)
             check_cohorts(row.filters, context.schema)
+        if not isinstance(super_groups, UnsetType):
+            row.filters = {**row.filters, "super_groups": super_groups}
         if row.key != was_key:
             row.filters = _with_enrollment(row.filters, was_key, row.key)
         _seal(row, context, stored)

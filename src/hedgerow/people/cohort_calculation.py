@@ -22,6 +22,7 @@ from hedgerow.hogql import HogQLContext, HogQLError, ProjectSchema, QueryError, 
 from hedgerow.people.cohort_query import Known, people_of
 from hedgerow.people.cohorts import JOB, definition_of
 from hedgerow.people.models import Cohort, CohortCalculation
+from hedgerow.queries.errors import from_store
 from hedgerow.queries.run import query_limits
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ class CohortCalculations:
         except HogQLError as refused:
             error = refused.message
         except StoreError as refused:
-            error = refused.message.splitlines()[0]
+            error = from_store(refused).detail
         await progress(0.9)
         if error is None:
             await self._events.command(_MARK, {**_ids(asked), "is_deleted": 0, "version": run.version})

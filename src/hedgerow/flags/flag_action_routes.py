@@ -6,9 +6,11 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Response, get, post
+from litestar.datastructures import State
 
 from hedgerow.core.http import (
     Access,
+    ApiRequest,
     FromPath,
     JSONBody,
     NamedDependency,
@@ -17,6 +19,7 @@ from hedgerow.core.http import (
     needs,
 )
 from hedgerow.core.resources import below_project
+from hedgerow.flags.blast_radius import BlastRadius, BlastRadiusRequest, blast_radius
 from hedgerow.flags.bulk import (
     BulkDelete,
     BulkDeletion,
@@ -32,12 +35,15 @@ from hedgerow.flags.flag_context import SHARED, FlagContext
 from hedgerow.flags.flag_status import Status, status_of
 from hedgerow.flags.flag_view import found_by_id_or_key, found_flag
 from hedgerow.flags.payloads import hidden, opened
+from hedgerow.queries.connected import while_connected
 
 LISTS: Final = "feature_flags/"
 ITEMS: Final = "feature_flags/{flag_id:str}/"
 READS: Final = [needs("feature_flag:read")]
 WRITES: Final = [needs("feature_flag:write")]
 SDKS: Final = [needs("feature_flag:read", limit="remote config", project_secrets="accepted")]
+COUNTS: Final = [needs("feature_flag:read", limit="clickhouse")]
+NO_CONDITION: Final = BlastRadiusRequest()
 NO_IDS: Final = BulkIds()
 NOTHING: Final = BulkDelete()
 
@@ -161,4 +167,15 @@ async def bulk_delete(
     return Response(await delete_flags(access, context, ids))
 
 
-routes = [flag_status, dependent_flags, remote_config, matching_ids, bulk_keys, bulk_delete]
+@post(below_project(f"{LISTS}user_blast_radius/"), guards=COUNTS, status_code=200, **SHARED)
+async def user_blast_radius(
+    request: ApiRequest,
+    context: NamedDependency[FlagContext],
+    state: State,
+    data: JSONBody[BlastRadiusRequest] = NO_CONDITION,
+) -> BlastRadius:
+    """How many persons, or groups of a type, a condition reaches, and how many there are."""
+    return await while_connected(request.receive, blast_radius(state["queries"], context, data))
+
+
+routes = [user_blast_radius, flag_status, dependent_flags, remote_config, matching_ids, bulk_keys, bulk_delete]

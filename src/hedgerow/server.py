@@ -27,9 +27,10 @@ from hedgerow.core.storage.promoted import property_columns
 from hedgerow.flags.flag_routes import routes as flag_routes
 from hedgerow.gateway import Gateway, GatewayCall, event_of
 from hedgerow.gateway.routes import routes as gateway_routes
+from hedgerow.hogql import Cohort
+from hedgerow.insights.action_references import action_references
 from hedgerow.insights.dashboard_routes import routes as dashboard_routes
 from hedgerow.insights.insight_routes import routes as insight_routes
-from hedgerow.hogql import Cohort
 from hedgerow.oauth import OAuthProvider
 from hedgerow.oauth import routes as oauth_routes
 from hedgerow.people.cohort_calculation import CohortCalculations
@@ -43,7 +44,9 @@ from hedgerow.people.upkeep import Upkeep
 from hedgerow.queries import LocalWrites, Queries, StoreRows
 from hedgerow.queries import routes as query_routes
 from hedgerow.settings import Settings
-from hedgerow.taxonomy import SavedQueries, Schemas, Taxonomy
+from hedgerow.taxonomy import Actions, SavedQueries, Schemas, Taxonomy
+from hedgerow.taxonomy.action_routes import routes as action_routes
+from hedgerow.taxonomy.event_definition_routes import routes as event_definition_routes
 from hedgerow.taxonomy.named import Shelf
 from hedgerow.taxonomy.saved_query_routes import routes as saved_query_routes
 from hedgerow.web import web_routes
@@ -120,6 +123,7 @@ class Hedgerow:
         self.cohorts: Cohorts
         self.taxonomy: Taxonomy
         self.saved_queries: SavedQueries
+        self.actions: Actions
         self.schemas: Schemas
         self.queries: Queries
         self.gateway: Gateway
@@ -172,6 +176,7 @@ class Hedgerow:
         self._later(self.taxonomy.stop)
         data = writes if self.events.embedded else StoreRows(self.events)
         self.saved_queries = SavedQueries(self.metadata, self.events, settings, clock, changed=writes.changed)
+        self.actions = Actions(self.metadata, clock, changed=writes.changed, has_other_workers=not self.events.embedded)
         columns = await property_columns(self.events)
         cohorts: Shelf[Cohort] = Shelf(
             CohortNames(self.metadata).load,
@@ -179,7 +184,14 @@ class Hedgerow:
             changed=writes.changed,
             has_other_workers=not self.events.embedded,
         )
-        self.schemas = Schemas(self.taxonomy, standing, columns, cohorts=cohorts, views=self.saved_queries.shelf)
+        self.schemas = Schemas(
+            self.taxonomy,
+            standing,
+            columns,
+            cohorts=cohorts,
+            actions=self.actions.shelf,
+            views=self.saved_queries.shelf,
+        )
         self.queries = Queries(self.events, settings, clock, schema_of=self.schemas.of, data=data)
         self._later(self.queries.close)
         observers = (self.taxonomy, writes)
@@ -227,6 +239,9 @@ class Hedgerow:
                 "queries": self.queries,
                 "schema_of": self.schemas.of,
                 "saved_queries": self.saved_queries,
+                "taxonomy": self.taxonomy,
+                "actions": self.actions,
+                "action_references": action_references,
                 "people": self.people,
                 "cohorts": self.cohorts,
                 "jobs": self.jobs,
@@ -247,6 +262,8 @@ class Hedgerow:
             *warning_routes,
             *query_routes,
             *saved_query_routes,
+            *action_routes,
+            *event_definition_routes,
             *flag_routes,
             *insight_routes,
             *dashboard_routes,

@@ -13,12 +13,13 @@ from msgspec import UNSET, UnsetType
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from hedgerow.core.http import Page, PageRequest, Team, ValidationFailed, integer_id
+from hedgerow.core.http import Page, PageRequest, Team, integer_id
 from hedgerow.core.identity.people import UserBasic
 from hedgerow.core.resources import authors, contains, find, rows_of, tags_of
 from hedgerow.core.resources.models import TaggedItem
 from hedgerow.taxonomy.action_steps import StepOut, step_out
 from hedgerow.taxonomy.actions import SCOPE
+from hedgerow.taxonomy.definition_notes import names_of
 from hedgerow.taxonomy.models import ActionRow
 
 ALL_ROWS: Final = 2**31
@@ -121,14 +122,6 @@ def csv_of(rows: Sequence[ActionOut]) -> bytes:
     writer.writerow(names)
     writer.writerows([_cell(getattr(row, name)) for name in names] for row in rows)
     return written.getvalue().encode("utf-8", "replace")
-
-
-def names_of(said: str, attr: str) -> list[str]:
-    """The names of a JSON list in a query. Raises ValidationFailed."""
-    try:
-        return msgspec.json.decode(said, type=list[str])
-    except msgspec.DecodeError:
-        raise ValidationFailed(f"{attr} must be a JSON list of names.", attr=attr) from None
 
 
 def _cell(value: Any) -> str:

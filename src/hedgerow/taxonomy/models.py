@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Boolean, Index, SmallInteger, String, Text, Uuid
+from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, SmallInteger, String, Text, Uuid
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hedgerow.core.resources import NOT_DELETED, Made, SoftlyDeleted
@@ -75,6 +75,45 @@ class EventProperty(Base):
     team_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     event: Mapped[str] = mapped_column(String(NAME_LENGTH), primary_key=True)
     property: Mapped[str] = mapped_column(String(NAME_LENGTH), primary_key=True)
+
+
+class Notes:
+    """Columns of what people say about a definition. They stand apart from what ingest writes with every batch."""
+
+    description: Mapped[str] = mapped_column(Text)
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    verified: Mapped[bool] = mapped_column(Boolean)
+    verified_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    verified_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    hidden: Mapped[bool | None] = mapped_column(Boolean)
+    updated_at: Mapped[datetime] = mapped_column(Timestamp)
+    updated_by_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+
+
+class EventNotes(Notes, Base):
+    """What people say about an event."""
+
+    __tablename__ = "event_definition_notes"
+
+    definition_id: Mapped[UUID] = mapped_column(
+        ForeignKey("event_definitions.id", name="event_definition_notes_are_of_one", ondelete="CASCADE"),
+        primary_key=True,
+    )
+    post_to_slack: Mapped[bool] = mapped_column(Boolean)
+    default_columns: Mapped[list[str]] = mapped_column(Json)
+    enforcement_mode: Mapped[str] = mapped_column(String(20))
+    primary_property: Mapped[str | None] = mapped_column(String(NAME_LENGTH))
+
+
+class PropertyNotes(Notes, Base):
+    """What people say about a property."""
+
+    __tablename__ = "property_definition_notes"
+
+    definition_id: Mapped[UUID] = mapped_column(
+        ForeignKey("property_definitions.id", name="property_definition_notes_are_of_one", ondelete="CASCADE"),
+        primary_key=True,
+    )
 
 
 class SavedQuery(Made, SoftlyDeleted, Base):

@@ -130,6 +130,19 @@ class Taxonomy:
                 await store.load(self._metadata, team_id, project)
             self._states[team_id] = (now, state)
 
+    async def forget(self, team_id: int) -> None:
+        """Definitions of the project were changed in SQL: they are read anew. What waits is saved first.
+
+        Raises MetadataUnavailable.
+        """
+        project = self._projects.pop(team_id, None)
+        self._states.pop(team_id, None)
+        if project is None or not project.changed:
+            return
+        for _ in project.settle():
+            await asyncio.sleep(0)
+        await store.save(self._metadata, team_id, project)
+
     async def start(self) -> None:
         """Save in the background from now on."""
         self._stopping = False

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
+from tests.contract.rest.test_wrong_types import VALUES, taken
 from tests.resources.house import Project
+
+from hedgerow.flags.early_access import FeaturePatch
+from hedgerow.flags.flag_bodies import FlagPatch
 
 pytestmark = pytest.mark.stores
 PATH = "feature_flags/"
@@ -133,3 +137,32 @@ async def test_scopes(ada: Project) -> None:
     assert (await reader.post(ada.path(f"{PATH}bulk_keys/"), {"ids": []})).status_code == 200
     assert (await reader.post(ada.path(f"{PATH}bulk_delete/"), {"ids": [1]})).status_code == 403
     assert (await reader.post(ada.path(PATH), {"key": "a", "filters": GROUPS})).status_code == 403
+
+
+async def test_flags_of_a_key_in_the_projects_of_an_organization(ada: Project, bob: Project) -> None:
+    flag_id = await made(ada, "shared")
+    await made(bob, "shared")
+    answer = await ada.get("/api/organizations/@current/feature_flags/shared/")
+
+    assert [(each["flag_id"], each["team_id"]) for each in answer.json()] == [(flag_id, ada.id)]
+    assert answer.json()[0]["created_by"]["email"] == ada.person.user.email
+    assert (answer.json()[0]["rollout_percentage"], answer.json()[0]["active"]) == (100, True)
+    hers = f"/api/organizations/{ada.person.organization_id}/feature_flags/shared/"
+    assert (await ada.get(hers)).json() == answer.json()
+    assert (await bob.get(hers)).status_code in {403, 404}
+    assert (await ada.get("/api/organizations/@current/feature_flags/none/")).json() == []
+
+
+@pytest.mark.parametrize(
+    ("place", "body"), [(PATH, FlagPatch), ("early_access_feature/", FeaturePatch)], ids=["flag", "feature"]
+)
+async def test_a_value_of_the_wrong_type_names_the_field(ada: Project, place: str, body: Any) -> None:
+    first = {"key": "typed", "filters": GROUPS} if place == PATH else {"name": "typed", "stage": "draft"}
+    item = f"{place}{(await ada.made(place, first))['id']}/"
+    hints = get_type_hints(body, include_extras=True)
+    wrong = [(field, name) for field, kind in hints.items() for name in sorted(set(VALUES) - taken(kind))]
+    for field, name in wrong:
+        said = await ada.refused("PATCH", item, {field: VALUES[name]})
+        assert (said["type"], said["attr"].split("__")[0]) == ("validation_error", field), (field, name, said)
+
+    assert wrong

@@ -35,6 +35,7 @@ from hedgerow.flags.flag_context import SHARED, FlagContext
 from hedgerow.flags.flag_status import Status, status_of
 from hedgerow.flags.flag_view import found_by_id_or_key, found_flag
 from hedgerow.flags.payloads import hidden, opened
+from hedgerow.flags.siblings import SiblingFlag, sibling_flags
 from hedgerow.queries.connected import while_connected
 
 LISTS: Final = "feature_flags/"
@@ -178,4 +179,20 @@ async def user_blast_radius(
     return await while_connected(request.receive, blast_radius(state["queries"], context, data))
 
 
-routes = [user_blast_radius, flag_status, dependent_flags, remote_config, matching_ids, bulk_keys, bulk_delete]
+@get("/api/organizations/{organization_id:str}/feature_flags/{key:str}/", guards=READS)
+async def flags_of_key(request: ApiRequest, key: FromPath[str], access: NamedDependency[Access]) -> list[SiblingFlag]:
+    """The flags of one key in all projects of the organization."""
+    async with access.metadata.read() as session:
+        return await sibling_flags(session, request.organization_id, key)
+
+
+routes = [
+    flags_of_key,
+    user_blast_radius,
+    flag_status,
+    dependent_flags,
+    remote_config,
+    matching_ids,
+    bulk_keys,
+    bulk_delete,
+]

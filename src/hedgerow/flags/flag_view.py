@@ -139,8 +139,8 @@ async def _out(session: AsyncSession, context: FlagContext, rows: Sequence[Featu
             is_remote_configuration=row.is_remote_configuration,
             has_encrypted_payloads=row.has_encrypted_payloads,
             last_called_at=row.last_called_at,
-            is_simple_flag=_is_simple(row.filters),
-            rollout_percentage=_rollout(row.filters),
+            is_simple_flag=is_simple(row.filters),
+            rollout_percentage=rollout(row.filters),
             status=status_of(row, now).state,
             features=features.get(row.id, []),
             user_access_level=context.access_level(row),
@@ -170,7 +170,7 @@ async def _features(session: AsyncSession, rows: Sequence[FeatureFlag]) -> dict[
     return found
 
 
-def _is_simple(filters: dict[str, Any]) -> bool:
+def is_simple(filters: dict[str, Any]) -> bool:
     """One group of people without conditions or variants: what old clients call simple."""
     groups = filters.get("groups") or []
     variants = (filters.get("multivariate") or {}).get("variants")
@@ -182,5 +182,6 @@ def _is_simple(filters: dict[str, Any]) -> bool:
     )
 
 
-def _rollout(filters: dict[str, Any]) -> float | None:
-    return filters["groups"][0].get("rollout_percentage") if _is_simple(filters) else None
+def rollout(filters: dict[str, Any]) -> float | None:
+    """The percentage of a simple flag; None for others, and where none is said."""
+    return filters["groups"][0].get("rollout_percentage") if is_simple(filters) else None

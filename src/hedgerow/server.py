@@ -29,6 +29,7 @@ from hedgerow.gateway import Gateway, GatewayCall, event_of
 from hedgerow.gateway.routes import routes as gateway_routes
 from hedgerow.hogql import Cohort
 from hedgerow.insights.action_references import action_references
+from hedgerow.insights.annotation_routes import routes as annotation_routes
 from hedgerow.insights.dashboard_routes import routes as dashboard_routes
 from hedgerow.insights.insight_routes import routes as insight_routes
 from hedgerow.oauth import OAuthProvider
@@ -267,6 +268,7 @@ class Hedgerow:
             *flag_routes,
             *insight_routes,
             *dashboard_routes,
+            *annotation_routes,
             *web_routes(self.events),
         ]
         return Litestar(routes, openapi_config=None, logging_config=None, **layer)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -10,7 +9,7 @@ from msgspec import UNSET, UnsetType
 from sqlalchemy import exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from hedgerow.core.http import Access, Caller, PermissionDenied, Team, ValidationFailed, integer_id
+from hedgerow.core.http import Access, Caller, PermissionDenied, Team, ValidationFailed, integer_id, parse_moment
 from hedgerow.core.http.fields import INTEGER_MAX
 from hedgerow.core.identity.models import Project
 from hedgerow.core.resources import Edit, Subject, editing, find, sent, set_tags
@@ -26,7 +25,7 @@ NO_RESTRICTION: Final = (
 )
 BOTH: Final = "`use_dashboard` and `use_template` cannot be used together"
 SHOWN: Final = ("name", "description", "pinned", "deleted", "restriction_level", "filters", "variables")
-PLAIN: Final = ("name", "pinned", "last_refresh", "breakdown_colors", "data_color_theme_id")
+PLAIN: Final = ("name", "pinned", "breakdown_colors", "data_color_theme_id")
 Number = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
 
 
@@ -43,7 +42,7 @@ class _Fields(msgspec.Struct, frozen=True, kw_only=True):
     pinned: bool | UnsetType = UNSET
     tags: list[str] | UnsetType = UNSET
     restriction_level: Literal[21, 37] | UnsetType = UNSET
-    last_refresh: datetime | UnsetType | None = UNSET
+    last_refresh: str | UnsetType | None = UNSET
     filters: Any = UNSET
     variables: Any = UNSET
     breakdown_colors: list[Any] | dict[str, Any] | UnsetType | None = UNSET
@@ -190,6 +189,9 @@ def _write(row: Dashboard, said: dict[str, Any]) -> None:
             if value is not None and not isinstance(value, dict):
                 raise ValidationFailed(f"{name.capitalize()} must be a dictionary", attr=name)
             setattr(row, name, {} if value is None and name == "filters" else value)
+    if "last_refresh" in said:
+        moment = said["last_refresh"]
+        row.last_refresh = None if moment is None else parse_moment(moment, "last_refresh")
     if "quick_filter_ids" in said:
         row.quick_filter_ids = said["quick_filter_ids"] or []
 

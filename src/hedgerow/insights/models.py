@@ -131,6 +131,27 @@ class DashboardView(Base):
     last_viewed_at: Mapped[datetime] = mapped_column(Timestamp)
 
 
+class Annotation(Made, SoftlyDeleted, Base):
+    """What happened at a moment, to be read beside charts (rest-api §14)."""
+
+    __tablename__ = "annotations"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=True)
+    content: Mapped[str | None] = mapped_column(Text)
+    date_marker: Mapped[datetime | None] = mapped_column(Timestamp)
+    creation_type: Mapped[str] = mapped_column(String(3))
+    """USR, GIT."""
+    scope: Mapped[str] = mapped_column(String(24))
+    """dashboard_item (an insight), dashboard, project, organization, tag."""
+    insight_id: Mapped[int | None] = mapped_column(ForeignKey("insights.id", ondelete="CASCADE"))
+    dashboard_id: Mapped[int | None] = mapped_column(ForeignKey("dashboards.id", ondelete="CASCADE"))
+    emoji: Mapped[str | None] = mapped_column(String(16))
+    hidden_in_user_interface: Mapped[bool | None] = mapped_column(Boolean)
+    updated_at: Mapped[datetime] = mapped_column(Timestamp)
+
+    __table_args__ = (Index("annotations_by_team", "team_id", "date_marker"), {"sqlite_autoincrement": True})
+
+
 class SharingConfiguration(Base):
     """That a dashboard, an insight or a recording may be seen by whoever has the token."""
 

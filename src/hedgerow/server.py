@@ -48,6 +48,7 @@ from hedgerow.settings import Settings
 from hedgerow.taxonomy import Actions, SavedQueries, Schemas, Taxonomy
 from hedgerow.taxonomy.action_routes import routes as action_routes
 from hedgerow.taxonomy.event_definition_routes import routes as event_definition_routes
+from hedgerow.taxonomy.property_definition_routes import routes as property_definition_routes
 from hedgerow.taxonomy.named import Shelf
 from hedgerow.taxonomy.saved_query_routes import routes as saved_query_routes
 from hedgerow.web import web_routes
@@ -265,6 +266,7 @@ class Hedgerow:
             *saved_query_routes,
             *action_routes,
             *event_definition_routes,
+            *property_definition_routes,
             *flag_routes,
             *insight_routes,
             *dashboard_routes,

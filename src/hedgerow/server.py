@@ -35,6 +35,8 @@ from hedgerow.insights.insight_routes import routes as insight_routes
 from hedgerow.oauth import OAuthProvider
 from hedgerow.oauth import routes as oauth_routes
 from hedgerow.people.cohort_calculation import CohortCalculations
+from hedgerow.people.cohort_member_routes import routes as cohort_member_routes
+from hedgerow.people.cohort_members import CohortMembers
 from hedgerow.people.cohort_names import CohortNames
 from hedgerow.people.cohort_routes import routes as cohort_routes
 from hedgerow.people.cohorts import Cohorts
@@ -48,8 +50,8 @@ from hedgerow.settings import Settings
 from hedgerow.taxonomy import Actions, SavedQueries, Schemas, Taxonomy
 from hedgerow.taxonomy.action_routes import routes as action_routes
 from hedgerow.taxonomy.event_definition_routes import routes as event_definition_routes
-from hedgerow.taxonomy.property_definition_routes import routes as property_definition_routes
 from hedgerow.taxonomy.named import Shelf
+from hedgerow.taxonomy.property_definition_routes import routes as property_definition_routes
 from hedgerow.taxonomy.saved_query_routes import routes as saved_query_routes
 from hedgerow.web import web_routes
 from hedgerow.workspace import GroupType, gateway_project
@@ -203,7 +205,8 @@ class Hedgerow:
         await self.writer.start()
         self._later(self.writer.stop)
         self.jobs = Jobs(self.metadata, clock, is_alone=self.people.is_alone)
-        self.cohorts = Cohorts(self.jobs, forget=cohorts.forget)
+        members = CohortMembers(self.metadata, self.events, clock, self.jobs, forget=cohorts.forget)
+        self.cohorts = Cohorts(self.jobs, members, forget=cohorts.forget)
         calculations = CohortCalculations(
             self.metadata,
             self.events,
@@ -261,6 +264,7 @@ class Hedgerow:
             *gateway_routes,
             *people_routes,
             *cohort_routes,
+            *cohort_member_routes,
             *warning_routes,
             *query_routes,
             *saved_query_routes,

@@ -17,7 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from hedgerow.core.http import Access, Caller, Team, ValidationFailed
 from hedgerow.core.jobs import Jobs
 from hedgerow.core.resources import Edit, Subject, editing, find, sent
+from hedgerow.people.cohort_csv import read_csv
 from hedgerow.people.cohort_definition import asks_for_behaviour, cohorts_named, read_filters, read_groups
+from hedgerow.people.cohort_members import JOB as FILL
+from hedgerow.people.cohort_members import CohortMembers
 from hedgerow.people.models import Cohort
 
 SCOPE: Final = "Cohort"
@@ -44,6 +47,9 @@ class NewCohort(msgspec.Struct, frozen=True):
     query: dict[str, Any] | None = None
     is_static: bool = False
     cohort_type: Kind | None = None
+    csv: str | UnsetType = UNSET
+    """A file, in a multipart body."""
+    static_persons: list[str] | None = msgspec.field(default=None, name="_create_static_person_ids")
 
 
 class CohortPatch(msgspec.Struct, frozen=True):
@@ -62,9 +68,10 @@ class CohortPatch(msgspec.Struct, frozen=True):
 class Cohorts:
     """The cohorts of all projects. One per process."""
 
-    def __init__(self, jobs: Jobs, *, forget: Callable[[int], None]) -> None:
-        """Calculations are `jobs`; `forget` hears of a project whose cohorts changed."""
+    def __init__(self, jobs: Jobs, members: CohortMembers, *, forget: Callable[[int], None]) -> None:
+        """Calculations are `jobs`, lists are in `members`; `forget` hears of a project whose cohorts changed."""
         self._jobs = jobs
+        self.members = members
         self._forget = forget
 
     async def create(self, access: Access, caller: Caller, team: Team, body: NewCohort) -> Cohort:
@@ -74,6 +81,7 @@ class Cohorts:
         groups = body.groups or []
         definition = definition_of(filters, groups)
         _check_query(body.query, body.is_static, bool(filters))
+        persons = await self._persons(team, body) if body.is_static else []
         async with editing(access, caller, team) as edit:
             await _check_names(edit, None, definition)
             row = Cohort(
@@ -98,6 +106,8 @@ class Cohorts:
             edit.session.add(row)
             await edit.session.flush()
             await self._calculate(edit.session, [row])
+            if persons:
+                await self._fill(edit.session, row, persons)
             edit.note_created(Subject(SCOPE, row.id, row.name))
         self._changed(team)
         return row
@@ -129,6 +139,47 @@ class Cohorts:
             edit.note_updated(Subject(SCOPE, row.id, row.name), before, after)
         self._changed(team)
         return row
+
+    async def copy(self, access: Access, caller: Caller, team: Team, cohort_id: int) -> Cohort:
+        """A list of those who are in a calculated cohort now. Raises NotFound, ValidationFailed."""
+        async with editing(access, caller, team) as edit:
+            source = await find(edit.session, Cohort, team, cohort_id)
+            if source.is_static:
+                raise ValidationFailed("Cannot duplicate a static cohort as a static cohort.")
+            row = Cohort(
+                **edit.made(),
+                name=f"{source.name or ''} (static copy)"[:NAME_LENGTH],
+                description=source.description,
+                groups=[],
+                filters={},
+                query=None,
+                is_static=True,
+                is_behavioral=False,
+                cohort_type=None,
+                is_calculating=False,
+                errors_calculating=0,
+                deleted=False,
+            )
+            edit.session.add(row)
+            await edit.session.flush()
+            await self._fill(edit.session, row, [], copied=(source.id, source.version or 0))
+            edit.note_created(Subject(SCOPE, row.id, row.name))
+        self._changed(team)
+        return row
+
+    async def _persons(self, team: Team, body: NewCohort) -> list[str]:
+        found = dict.fromkeys(await self.members.persons(team.id, "person_id", body.static_persons or []))
+        if not isinstance(body.csv, UnsetType):
+            listed = read_csv(body.csv)
+            found |= dict.fromkeys(await self.members.persons(team.id, listed.kind, listed.ids))
+        return list(found)
+
+    async def _fill(
+        self, session: AsyncSession, row: Cohort, persons: list[str], copied: tuple[int, int] | None = None
+    ) -> None:
+        row.is_calculating = True
+        payload = {"team_id": row.team_id, "cohort_id": row.id, "persons": persons, "copied": copied}
+        await self._jobs.add(FILL, payload, team_id=row.team_id, connection=await session.connection())
 
     async def _calculate(self, session: AsyncSession, rows: list[Cohort]) -> None:
         for row in rows:

@@ -37,11 +37,13 @@ class Filters(msgspec.Struct, frozen=True):
     search: str = ""
     properties: str = ""
     """JSON: a list of property filters, or a group of them."""
+    cohort: int = 0
+    """The cohort that they are in; 0 asks for none."""
 
     @property
     def need_hogql(self) -> bool:
         """Whether SQL has no index for it."""
-        return bool(self.search.strip() or self.properties)
+        return bool(self.search.strip() or self.properties or self.cohort)
 
 
 class Condition(NamedTuple):
@@ -75,6 +77,8 @@ def in_hogql(filters: Filters, schema: ProjectSchema, read_date: ReadDate) -> Co
     if filters.distinct_id:
         parts.append(_DISTINCT_ID)
         values["distinct_id"] = filters.distinct_id
+    if filters.cohort:
+        parts.append(f"id IN COHORT {int(filters.cohort)}")
     if search := filters.search.strip():
         parts.append(_SEARCH)
         escaped = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

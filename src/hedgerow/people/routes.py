@@ -76,17 +76,31 @@ def _at(path: str) -> list[str]:
 async def list_persons(
     request: ApiRequest, state: State, team: NamedDependency[Team], caller: NamedDependency[Caller]
 ) -> PersonPage | Response[bytes]:
-    """Persons, newest first; with `format=csv`, as a table."""
+    """Persons, newest first; with `format=csv`, as a table; with `cohort`, those that are in it."""
+    said = page_request(request).said()
+    if "cohort" not in said:
+        return await page_of_persons(request, state, team, caller)
+    number = said["cohort"]
+    if not (number.isascii() and number.isdecimal()) or len(number) > 18:
+        raise _no_cohort()
+    return await page_of_persons(request, state, team, caller, cohort=int(number))
+
+
+async def page_of_persons(
+    request: ApiRequest, state: State, team: Team, caller: Caller, cohort: int | None = None
+) -> PersonPage | Response[bytes]:
+    """A page of persons, or of those in a cohort. Raises `ValidationFailed`."""
     page = page_request(request)
     said = page.said()
-    as_csv = said.get("format") == "csv"
+    as_csv = said.get("format") == "csv" or (cohort is not None and "is_csv_export" in said)
     if as_csv:
         page = page_request(request, default=PAGE_MAX)
     elif said.get("format", "json") != "json":
         raise NotFound
-    if "cohort" in said:
-        raise ValidationFailed("There is no such cohort.", attr="cohort")
-    filters = Filters(**{name: said[name] for name in ("email", "distinct_id", "search", "properties") if name in said})
+    if cohort is not None and not (await state["schema_of"](team)).cohort(cohort):
+        raise _no_cohort()
+    texts = {name: said[name] for name in ("email", "distinct_id", "search", "properties") if name in said}
+    filters = Filters(**texts, cohort=cohort or 0)
     limit = min(page.limit, PAGE_MAX)
     names, clock = team.person_display_name_properties, state["people"].clock
     if filters.need_hogql:
@@ -216,6 +230,10 @@ async def batch_by_distinct_ids(state: State, team: NamedDependency[Team], data:
         raise ValidationFailed("You can only pass 1000 distinct_ids in one call")
     names = team.person_display_name_properties
     return PersonsById(await listing.persons_of(state["metadata"], team.id, data.distinct_ids, names))
+
+
+def _no_cohort() -> ValidationFailed:
+    return ValidationFailed("There is no such cohort.", attr="cohort")
 
 
 def _accepted() -> Response[bytes]:

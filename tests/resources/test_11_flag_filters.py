@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from tests.resources.house import Project
-
-from hedgerow.core.http import ValidationFailed
-from hedgerow.flags.cohorts import check_cohorts, with_cohort_names
-from hedgerow.hogql import Cohort, parse_select
 
 pytestmark = pytest.mark.stores
 PATH = "feature_flags/"
@@ -155,23 +150,41 @@ async def test_what_others_need_stays_active(ada: Project) -> None:
     )
 
 
-class Cohorts:
-    """The cohorts of a project, as queries see them."""
-
-    CALM = Cohort(1, "Calm", parse_select("SELECT id FROM persons WHERE properties.plan = 'pro'"))
-    BUSY = Cohort(2, "Busy", parse_select("SELECT person_id FROM events GROUP BY person_id"))
-    BOTH = Cohort(3, "Both", parse_select("SELECT id FROM persons WHERE id IN COHORT 1 OR id IN COHORT 2"))
-
-    def cohort(self, key: int | str) -> Sequence[Cohort]:
-        return [each for each in (self.CALM, self.BUSY, self.BOTH) if key in {each.id, each.name}]
+async def cohort(project: Project, name: str, *values: dict[str, Any]) -> int:
+    group = {"type": "OR", "values": [{"type": "AND", "values": list(values)}]}
+    return (await project.made("cohorts/", {"name": name, "filters": {"properties": group}}))["id"]
 
 
-def test_cohorts_that_count_events_are_refused_and_others_named() -> None:
-    schema: Any = Cohorts()
-    calm = filters({"key": "id", "type": "cohort", "value": 1})
-    check_cohorts(calm, schema)
-    assert with_cohort_names(calm, schema)["groups"][0]["properties"][0]["cohort_name"] == "Calm"
-    for number, name in ((2, "Busy"), (3, "Both")):
-        with pytest.raises(ValidationFailed, match=f"Cohort '{name}' with filters on events") as raised:
-            check_cohorts(filters({"key": "id", "type": "cohort", "value": number}), schema)
-        assert raised.value.code == "behavioral_cohort_found"
+async def test_a_cohort_is_named_in_the_answer(ada: Project, bob: Project) -> None:
+    plan = {"key": "plan", "type": "person", "operator": "exact", "value": ["pro"]}
+    calm, his = await cohort(ada, "Calm", plan), await cohort(bob, "His", plan)
+    each = {"key": "id", "type": "cohort", "operator": "in", "value": calm}
+    made = await ada.made(PATH, {"key": "calm", "filters": filters(each)})
+
+    assert made["filters"] == filters({**each, "cohort_name": "Calm"})
+    assert (await ada.found(PATH))["results"][0]["filters"] == made["filters"]
+    again = await ada.changed(f"{PATH}{made['id']}/", {"filters": made["filters"]})
+    assert again["filters"] == made["filters"]
+    await ada.changed(f"cohorts/{calm}/", {"name": "Quiet"})
+    found = await ada.found(f"{PATH}{made['id']}/")
+    assert found["filters"]["groups"][0]["properties"][0]["cohort_name"] == "Quiet"
+    said = await ada.refused("POST", PATH, {"key": "x", "filters": filters({**each, "value": his})})
+    assert (said["code"], said["detail"]) == ("cohort_does_not_exist", f"Cohort with id {his} does not exist")
+
+
+async def test_cohorts_of_what_somebody_did_are_refused(ada: Project) -> None:
+    did = {
+        "key": "bought",
+        "type": "behavioral",
+        "value": "performed_event",
+        "event_type": "events",
+        "time_value": 7,
+        "time_interval": "day",
+    }
+    busy = await cohort(ada, "Busy", did)
+    above = await cohort(ada, "Above", {"key": "id", "type": "cohort", "value": busy})
+    for number, name in ((busy, "Busy"), (above, "Above")):
+        each = {"key": "id", "type": "cohort", "value": number}
+        said = await ada.refused("POST", PATH, {"key": "x", "filters": filters(each)})
+        assert (said["code"], said["attr"]) == ("behavioral_cohort_found", "filters")
+        assert said["detail"] == f"Cohort '{name}' with filters on events cannot be used in feature flags."

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from hedgerow.core.http import Team, ValidationFailed
+from hedgerow.core.http import Access, Team, ValidationFailed
 from hedgerow.flags.cohorts import check_cohorts
 from hedgerow.flags.filters import checked_filters, conditions_of
 from hedgerow.flags.flag_context import FlagContext
@@ -49,7 +49,7 @@ class _Answer(msgspec.Struct):
     results: list[tuple[int, int]]
 
 
-async def blast_radius(engine: Engine, context: FlagContext, said: BlastRadiusRequest) -> BlastRadius:
+async def blast_radius(engine: Engine, access: Access, context: FlagContext, said: BlastRadiusRequest) -> BlastRadius:
     """Count by HogQL. What other flags say is not known of everybody: such conditions count as met.
 
     Raises ValidationFailed for a condition that a flag cannot have.
@@ -58,7 +58,8 @@ async def blast_radius(engine: Engine, context: FlagContext, said: BlastRadiusRe
         raise ValidationFailed(MISSING)
     index = said.group_type_index
     filters = checked_filters({"groups": [said.condition], "aggregation_group_type_index": index}, None)
-    check_cohorts(filters, context.schema)
+    async with access.metadata.read() as session:
+        await check_cohorts(session, context.team, filters)
     conditions = [each for each in conditions_of(filters) if each.get("type") != "flag"]
     now = context.clock.now().astimezone(ZoneInfo(context.team.timezone))
     try:

@@ -5,26 +5,57 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from hedgerow.core.http import Team
 from hedgerow.flags.conditions import refused
 from hedgerow.flags.filters import conditions_of
-from hedgerow.hogql import Cohort, ProjectSchema, ast
-from hedgerow.hogql.walk import walk
+from hedgerow.hogql import Cohort, ProjectSchema
+from hedgerow.people.cohort_definition import cohorts_named
+from hedgerow.people.cohorts import definition_of
+from hedgerow.people.models import Cohort as Row
 
-DEPTH_MAX: Final = 10
-"""How far cohorts of cohorts are followed."""
+NUMBER_DIGITS: Final = 18
 
 
-def check_cohorts(filters: Mapping[str, Any], schema: ProjectSchema) -> None:
-    """Each cohort is one of the project, and none of them counts events. Raises ValidationFailed."""
-    for each in conditions_of(filters):
-        if each.get("type") != "cohort":
-            continue
-        found = _found(schema, each.get("value"))
-        if found is None:
-            raise refused(f"Cohort with id {each.get('value')} does not exist", "cohort_does_not_exist")
-        if _reads_events(found, schema, DEPTH_MAX):
-            text = f"Cohort '{found.name}' with filters on events cannot be used in feature flags."
+async def check_cohorts(session: AsyncSession, team: Team, filters: Mapping[str, Any]) -> None:
+    """Each cohort is one of the project, and none of them asks what somebody did. Raises ValidationFailed.
+
+    Cohorts that cohorts name count too: a statement for each step that they are away.
+    """
+    named = [each.get("value") for each in conditions_of(filters) if each.get("type") == "cohort"]
+    wanted = {each: _number(each) for each in named if isinstance(each, int | str)}
+    rows = await _rows(session, team, {number for number in wanted.values() if number is not None})
+    for each in named:
+        number = wanted.get(each) if isinstance(each, int | str) else None
+        if number not in rows:
+            raise refused(f"Cohort with id {each} does not exist", "cohort_does_not_exist")
+        if await _asks_for_behaviour(session, team, rows[number]):
+            text = f"Cohort '{rows[number].name}' with filters on events cannot be used in feature flags."
             raise refused(text, "behavioral_cohort_found")
+
+
+async def _asks_for_behaviour(session: AsyncSession, team: Team, row: Row) -> bool:
+    level, seen = {row.id: row}, {row.id}
+    while level:
+        if any(each.is_behavioral and not each.is_static for each in level.values()):
+            return True
+        below = set[int]().union(*(_named_by(each) for each in level.values())) - seen
+        seen |= below
+        level = await _rows(session, team, below)
+    return False
+
+
+def _named_by(row: Row) -> set[int]:
+    return set() if row.is_static else cohorts_named(definition_of(row.filters, row.groups))
+
+
+async def _rows(session: AsyncSession, team: Team, ids: set[int]) -> dict[int, Row]:
+    if not ids:
+        return {}
+    mine = select(Row).where(Row.team_id == team.id, Row.deleted.is_(False), Row.id.in_(ids))
+    return {row.id: row for row in await session.scalars(mine)}
 
 
 def with_cohort_names(filters: dict[str, Any], schema: ProjectSchema) -> dict[str, Any]:
@@ -44,19 +75,12 @@ def _named(each: dict[str, Any], schema: ProjectSchema) -> dict[str, Any]:
 
 
 def _found(schema: ProjectSchema, said: Any) -> Cohort | None:
-    number = said if isinstance(said, int) and not isinstance(said, bool) else None
-    if isinstance(said, str) and said.isascii() and said.isdecimal() and len(said) < 19:
-        number = int(said)
+    number = _number(said)
     found = None if number is None else schema.cohort(number)
     return found[0] if found else None
 
 
-def _reads_events(cohort: Cohort, schema: ProjectSchema, depth: int) -> bool:
-    for node in walk(cohort.people):
-        if isinstance(node, ast.JoinExpr) and isinstance(node.table, ast.Field) and node.table.chain[0] == "events":
-            return True
-        if isinstance(node, ast.CompareOperation) and node.op in {"in cohort", "not in cohort"} and depth:
-            inner = _found(schema, node.right.value) if isinstance(node.right, ast.Constant) else None
-            if inner is not None and _reads_events(inner, schema, depth - 1):
-                return True
-    return False
+def _number(said: Any) -> int | None:
+    text = str(said)
+    is_number = isinstance(said, int | str) and not isinstance(said, bool) and text.isascii() and text.isdecimal()
+    return int(text) if is_number and len(text) <= NUMBER_DIGITS else None

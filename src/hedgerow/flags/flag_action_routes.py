@@ -172,11 +172,12 @@ async def bulk_delete(
 async def user_blast_radius(
     request: ApiRequest,
     context: NamedDependency[FlagContext],
+    access: NamedDependency[Access],
     state: State,
     data: JSONBody[BlastRadiusRequest] = NO_CONDITION,
 ) -> BlastRadius:
     """How many persons, or groups of a type, a condition reaches, and how many there are."""
-    return await while_connected(request.receive, blast_radius(state["queries"], context, data))
+    return await while_connected(request.receive, blast_radius(state["queries"], access, context, data))
 
 
 @get("/api/organizations/{organization_id:str}/feature_flags/{key:str}/", guards=READS)

@@ -58,7 +58,7 @@ async def add_flag(edit: Edit, context: FlagContext, body: NewFlag) -> FeatureFl
     await _check_key(edit, body.key)
     await _make_room(edit, body.key)
     filters = checked_filters({} if isinstance(body.filters, UnsetType) else body.filters, None)
-    check_cohorts(filters, context.schema)
+    await check_cohorts(session, team, filters)
     await check_needed(session, team, None, body.key, filters)
     row = FeatureFlag(
         **edit.made(),
@@ -125,7 +125,7 @@ async def write_flag(
         _check_states(row, body)
         if not isinstance(body.filters, UnsetType):
             row.filters = checked_filters(body.filters, row.filters)
-            check_cohorts(row.filters, context.schema)
+            await check_cohorts(session, team, row.filters)
         if not isinstance(super_groups, UnsetType):
             row.filters = {**row.filters, "super_groups": super_groups}
         if row.key != was_key:

@@ -130,3 +130,33 @@ async def test_a_calculated_cohort_as_a_list(ada: Project, uuids: dict[str, str]
     assert table.text.count("@example.com") >= 2
     said = await ada.refused("GET", f"{PATH}{copy['id']}/duplicate_as_static_cohort/")
     assert said["detail"] == "Cannot duplicate a static cohort as a static cohort."
+
+
+async def test_a_query_says_who_is_on_a_list(ada: Project, bob: Project, uuids: dict[str, str]) -> None:
+    assert uuids
+    await bob.sends("signup", "dan")
+    text = "SELECT person_id FROM events WHERE distinct_id IN ('ann', 'cat', 'dan')"
+    body = {"name": "Asked", "is_static": True, "query": {"kind": "HogQLQuery", "query": text}}
+    made = await ada.made(PATH, body)
+    found = await calculated(ada, made["id"])
+
+    assert (found["count"], found["last_error_message"]) == (2, None)
+    assert await names(ada, f"{PATH}{made['id']}/persons/") == ["ann", "cat"]
+    other = await ada.made(PATH, body | {"query": {"kind": "HogQLQuery", "query": "SELECT event FROM events"}})
+    found = await calculated(ada, other["id"])
+    wrong = "The query of a cohort needs a column person_id, actor_id or id."
+    assert (found["count"], found["last_error_message"]) == (None, wrong)
+
+
+async def test_a_deleted_cohort_has_nobody(ada: Project, uuids: dict[str, str]) -> None:
+    assert uuids
+    pros = await ada.made(PATH, {"name": "Pros", "filters": those(PRO)})
+    await calculated(ada, pros["id"])
+    await ada.changed(f"{PATH}{pros['id']}/", {"deleted": True})
+    asked = f"SELECT count() FROM cohort_people WHERE cohort_id = {pros['id']}"
+    while await ada.rows(asked) != [[0]]:
+        pass
+    await ada.refused("GET", f"{PATH}{pros['id']}/persons/", status=404)
+    await ada.changed(f"{PATH}{pros['id']}/", {"deleted": False})
+    assert (await calculated(ada, pros["id"]))["count"] == 2
+    assert await ada.rows(asked) == [[2]]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,7 +19,7 @@ from hedgerow.core.errors import MetadataUnavailable
 from hedgerow.core.storage.events import StoreError
 from hedgerow.core.telemetry import log
 from hedgerow.hogql import HogQLContext, HogQLError, ProjectSchema, QueryError, compile_select
-from hedgerow.people.cohort_query import Known, people_of
+from hedgerow.people.cohort_query import Known, listed_by, people_of
 from hedgerow.people.cohorts import JOB, definition_of
 from hedgerow.people.models import Cohort, CohortCalculation
 from hedgerow.queries.errors import from_store
@@ -44,6 +44,14 @@ ERROR_LENGTH: Final = 2_000
 _WRITE: Final = """
 INSERT INTO cohort_people (team_id, cohort_id, version, person_id)
 SELECT toInt64({}), toInt64({}), toUInt64({}), * FROM ({})
+"""
+_LIST: Final = """
+INSERT INTO static_cohort_people (team_id, cohort_id, is_deleted, version, person_id)
+SELECT toInt64({}), toInt64({}), false, toUInt64({}), * FROM ({})
+"""
+_LISTED: Final = """
+SELECT count() FROM static_cohort_people FINAL
+WHERE team_id = {team_id:Int64} AND cohort_id = {cohort_id:Int64} AND NOT is_deleted
 """
 _MARK: Final = """
 INSERT INTO cohort_versions (team_id, cohort_id, is_deleted, version)
@@ -76,6 +84,9 @@ class _Run:
     """The version that counted until then; its readers may not have ended."""
     filters: dict[str, Any]
     started_at: datetime
+    query: dict[str, Any] | None = None
+    """Of a list: what says who is on it."""
+    is_deleted: bool = False
 
 
 class CohortCalculations:
@@ -125,6 +136,9 @@ class CohortCalculations:
         run, cohorts = await self._begin(asked)
         if team is None or run is None:
             return
+        if run.is_deleted:
+            await self._events.command(_MARK, {**_ids(asked), "is_deleted": 1, "version": run.version})
+            return
         count, error = None, None
         try:
             query = await self._compiled(team, run, cohorts)
@@ -135,7 +149,7 @@ class CohortCalculations:
         except StoreError as refused:
             error = from_store(refused).detail
         await progress(0.9)
-        if error is None:
+        if error is None and run.query is None:
             await self._events.command(_MARK, {**_ids(asked), "is_deleted": 0, "version": run.version})
         await self._end(asked, run, count, error)
         self._forget(asked.team_id)
@@ -147,7 +161,7 @@ class CohortCalculations:
                 await session.scalars(select(Cohort).where(Cohort.team_id == asked.team_id).with_for_update())
             ).all()
             row = next((row for row in rows if row.id == asked.cohort_id), None)
-            if row is None or row.deleted or not row.is_calculating:
+            if row is None or not (row.deleted or row.is_calculating):
                 return None, {}
             row.pending_version = version = max(row.pending_version or 0, row.version or 0) + 1
             definition = definition_of(row.filters, row.groups)
@@ -156,6 +170,7 @@ class CohortCalculations:
                 for each in rows
             }
             run = _Run(row.id, version, row.version or 0, {"properties": definition}, self._clock.now())
+            run = replace(run, query=row.query if row.is_static else None, is_deleted=row.deleted)
         return run, known
 
     async def _compiled(self, team: Team, run: _Run, cohorts: dict[int, Known]) -> CompiledQuery:
@@ -163,6 +178,8 @@ class CohortCalculations:
 
         def work() -> CompiledQuery:
             try:
+                if run.query is not None:
+                    return listed_by(run.query, schema)
                 tree = people_of(run.filters["properties"], schema, run.started_at, cohorts)
             except RecursionError:
                 raise QueryError("This cohort is nested too deep.") from None
@@ -174,11 +191,15 @@ class CohortCalculations:
         kept = ("max_memory_usage", "max_threads", "os_threads_nice_value_query")
         limits = {name: value for name, value in query_limits(self._settings).items() if name in kept}
         settings = {**query.settings, **limits, "max_execution_time": MAX_SECONDS, "timeout_overflow_mode": "throw"}
-        sql = _WRITE.format(asked.team_id, asked.cohort_id, run.version, query.sql)
+        if run.query is None:
+            sql = _WRITE.format(asked.team_id, asked.cohort_id, run.version, query.sql)
+        else:
+            sql = _LIST.format(asked.team_id, asked.cohort_id, self._clock.now_us(), query.sql)
         await self._events.command(sql, query.parameters, settings=settings)
 
     async def _counted(self, asked: _Asked, run: _Run) -> int:
-        ((count,),) = await self._events.rows(_COUNT, {**_ids(asked), "version": run.version}, settled=False)
+        statement = _COUNT if run.query is None else _LISTED
+        ((count,),) = await self._events.rows(statement, {**_ids(asked), "version": run.version}, settled=False)
         return int(count)
 
     async def _end(self, asked: _Asked, run: _Run, count: int | None, error: str | None) -> None:

@@ -21,10 +21,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 from zoneinfo import ZoneInfo
 
-from hedgerow.hogql import ProjectSchema, QueryError, ast, parse_expr, parse_select, property_to_expr
+from hedgerow.hogql import (
+    CompiledQuery,
+    HogQLContext,
+    ProjectSchema,
+    QueryError,
+    ast,
+    compile_select,
+    parse_expr,
+    parse_select,
+    property_to_expr,
+)
 from hedgerow.hogql.walk import clone
 from hedgerow.queries.dates import parse_date
 
@@ -73,6 +83,25 @@ def people_of(
     """Selects the ids of those who are in it, in one column. Raises HogQLError for what cannot be meant."""
     condition = _Definition(schema, now, cohorts).condition(definition)
     return parse_select("SELECT id FROM persons WHERE {condition}", {"condition": condition})
+
+
+def listed_by(query: dict[str, Any], schema: ProjectSchema) -> CompiledQuery:
+    """Selects the ids of those persons that a query's column `person_id`, `actor_id` or `id` names.
+
+    Raises HogQLError for a query that cannot be run, or has no such column.
+    """
+    if query.get("kind") != "HogQLQuery":
+        raise QueryError(f"Who is in a cohort is not calculated from a query of this kind: {query.get('kind')}")
+    context = HogQLContext(schema=schema, limit_top=None, max_limit=None)
+    columns = compile_select(parse_select(str(query.get("query"))), context).columns
+    name = next((each for each in ("person_id", "actor_id", "id") if each in columns), None)
+    if name is None:
+        raise QueryError("The query of a cohort needs a column person_id, actor_id or id.")
+    named = cast("ast.SelectQuery", parse_select(f"SELECT toString(q.{name}) FROM persons AS q"))
+    named.select_from = ast.JoinExpr(table=parse_select(str(query["query"])), alias="q")
+    return compile_select(
+        parse_select("SELECT id FROM persons WHERE toString(id) IN {named}", {"named": named}), context
+    )
 
 
 class _Definition:

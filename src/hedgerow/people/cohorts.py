@@ -184,10 +184,9 @@ class Cohorts:
     async def _calculate(self, session: AsyncSession, rows: list[Cohort]) -> None:
         for row in rows:
             row.pending_version = max(row.pending_version or 0, row.version or 0) + 1
-            if row.deleted or (row.is_static and row.query is None):
-                row.is_calculating = False
+            row.is_calculating = not row.deleted and not (row.is_static and row.query is None)
+            if row.is_static and row.query is None:
                 continue
-            row.is_calculating = True
             payload = {"team_id": row.team_id, "cohort_id": row.id}
             await self._jobs.add(JOB, payload, team_id=row.team_id, connection=await session.connection())
 

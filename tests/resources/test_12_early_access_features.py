@@ -73,6 +73,7 @@ async def test_flags_that_cannot_open_it(ada: Project, bob: Project) -> None:
     await ada.made(PATH, {"name": "a", "stage": "beta", "feature_flag_id": taken})
     for flag_id, detail in (
         (his, "Feature Flag with this ID does not exist"),
+        (2**70, "Feature Flag with this ID does not exist"),
         (gone, "Feature Flag with this ID does not exist"),
         (taken, "Linked feature flag taken already has a feature attached to it."),
         (

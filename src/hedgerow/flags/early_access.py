@@ -30,6 +30,7 @@ OPEN_STAGES: Final = frozenset({"alpha", "beta", "general-availability"})
 """In these, users can enroll."""
 SHOWN: Final = ("name", "description", "stage", "documentation_url", "payload")
 NO_FLAG: Final = "Feature Flag with this ID does not exist"
+ID_MAX: Final = 2**63
 BY_GROUPS: Final = "Group-based feature flags are not supported for Early Access Features."
 BY_VARIANTS: Final = "Multivariate feature flags are not supported for Early Access Features."
 Stage = Literal["draft", "concept", "alpha", "beta", "general-availability", "archived"]
@@ -156,6 +157,8 @@ async def _enroll(edit: Edit, context: FlagContext, flag: FeatureFlag, *, is_ope
 
 async def _free_flag(session: AsyncSession, team: Team, flag_id: int) -> FeatureFlag:
     """The flag that a feature may have."""
+    if not 0 < flag_id < ID_MAX:
+        raise ValidationFailed(NO_FLAG)
     mine = (FeatureFlag.id == flag_id, FeatureFlag.team_id == team.id, FeatureFlag.deleted.is_(False))
     flag = await session.scalar(select(FeatureFlag).where(*mine).with_for_update())
     if flag is None:

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from tests.resources.house import Project
-from tests.resources.statements import counted
+from tests.resources.statements import AUTHORS, counted
 
 pytestmark = pytest.mark.stores
+TABLES = ("insight", "tagged_items", AUTHORS)
 PATH = "insights/"
 SEED: dict[str, Any] = {
     "name": "Daily Active Users",
@@ -258,13 +259,13 @@ async def test_filters_search_and_order(ada: Project, bob: Project) -> None:
 async def test_a_list_takes_as_many_statements_whatever_its_length(ada: Project) -> None:
     await named(ada, "0", tags=["a"])
     await ada.found(PATH)
-    with counted() as short:
+    with counted(*TABLES) as short:
         await ada.found(PATH)
     for number in range(4):
         await named(ada, str(number), tags=["a", "b"])
-    with counted() as long:
+    with counted(*TABLES) as long:
         assert (await ada.found(PATH))["count"] == 5
-    assert len(long) == len(short)
+    assert len(long) == len(short) > 1
 
 
 async def test_parallel_changes_do_not_undo_each_other(ada: Project) -> None:

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from tests.resources.house import Project
-from tests.resources.statements import counted
+from tests.resources.statements import AUTHORS, counted
 
 pytestmark = pytest.mark.stores
+TABLES = ("annotations", "tagged_items", "insights", "dashboards", AUTHORS)
 PATH = "annotations/"
 
 
@@ -91,8 +92,8 @@ async def test_lists(ada: Project, bob: Project) -> None:
         ("?date_from=2026-02-01&date_to=2026-01-01", "Invalid date range: date_from must be before date_to"),
     ):
         assert (await ada.refused("GET", PATH + tail))["detail"] == detail
-    with counted() as three:
+    with counted(*TABLES) as three:
         await ada.found(PATH)
-    with counted() as one:
+    with counted(*TABLES) as one:
         await ada.found(PATH + "?limit=1")
-    assert len(three) == len(one)
+    assert len(three) == len(one) > 1

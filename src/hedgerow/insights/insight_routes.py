@@ -30,6 +30,7 @@ from hedgerow.insights.insights import (
     InsightBody,
     change_insight,
     create_insight,
+    filters_from,
     found_insight,
     insight_id_of,
     note_viewed,
@@ -126,11 +127,18 @@ async def get_insight(
     access: NamedDependency[Access],
     state: State,
 ) -> InsightOut:
-    """One insight, by number or short id. `refresh` says whether its result may be calculated."""
+    """One insight, by number or short id. `refresh` says whether its result may be calculated.
+
+    `from_dashboard` lays the filters of a dashboard, which it is on, over its query.
+    """
+    wanted, dashboard = wanted_of(page), page.said().get("from_dashboard")
     async with access.metadata.read() as session:
         row = await found_insight(session, team, insight_id)
         (found,) = await insights_out(session, caller, team, [row])
-    work = result_of(state["queries"], caller, team, row.query, wanted_of(page), raises=True)
+        if dashboard:
+            filters = {**await filters_from(session, team, row, dashboard), **(wanted.filters or {})}
+            wanted = msgspec.structs.replace(wanted, filters=filters or None)
+    work = result_of(state["queries"], caller, team, row.query, wanted, raises=True)
     return with_result(found, await while_connected(request.receive, work))
 
 

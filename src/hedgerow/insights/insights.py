@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from hedgerow.core import ids
 from hedgerow.core.http import Access, Caller, NotFound, PermissionDenied, Team, ValidationFailed
 from hedgerow.core.http.fields import INTEGER_MAX
-from hedgerow.core.resources import Edit, Subject, editing, find, sent, set_tags
+from hedgerow.core.resources import Edit, Subject, editing, find, flush_or, sent, set_tags
 from hedgerow.insights.models import Dashboard, DashboardTile, Insight, InsightView
 from hedgerow.insights.query_node import checked_query, query_of_filters
 
@@ -21,6 +21,7 @@ SHORT_ID_LENGTH: Final = 8
 EVERYONE: Final = 21
 ONLY_COLLABORATORS: Final = 37
 ADMIN: Final = 8
+ALREADY_THERE: Final = "This insight is already on the destination dashboard."
 MATERIAL: Final = ("name", "description", "filters", "query")
 """Fields whose change moves `last_modified_at`."""
 SHOWN: Final = ("name", "derived_name", "description", "filters", "query", "deleted", "favorited", "saved")
@@ -66,6 +67,22 @@ async def found_insight(
 async def insight_id_of(session: AsyncSession, team: Team, said: str) -> int:
     """The number of an insight, if there is one. Raises NotFound."""
     return (await found_insight(session, team, said)).id
+
+
+async def filters_from(session: AsyncSession, team: Team, insight: Insight, said: str) -> dict[str, Any]:
+    """The filters of a dashboard and of the insight's tile on it. Raises NotFound where it is not there."""
+    if not (said.isascii() and said.isdecimal()) or len(said) > len(str(INTEGER_MAX)) - 1:
+        raise NotFound
+    statement = (
+        select(Dashboard.filters, DashboardTile.filters_overrides)
+        .join(DashboardTile, DashboardTile.dashboard_id == Dashboard.id)
+        .where(Dashboard.team_id == team.id, Dashboard.id == int(said), Dashboard.deleted.is_(False))
+        .where(DashboardTile.insight_id == insight.id, DashboardTile.deleted.is_(False))
+    )
+    found = (await session.execute(statement)).one_or_none()
+    if found is None:
+        raise NotFound
+    return {**found[0], **found[1]}
 
 
 async def create_insight(access: Access, caller: Caller, team: Team, body: InsightBody, *, wraps: bool) -> Insight:
@@ -162,8 +179,6 @@ def _definition(said: dict[str, Any], *, wraps: bool) -> tuple[dict[str, Any], d
     filters: dict[str, Any] = said.get("filters") or {}
     if query is not None:
         return {}, query
-    if b"\\u0000" in msgspec.json.encode(filters):
-        raise ValidationFailed("Null characters are not allowed.", code="null_characters_not_allowed", attr="filters")
     return filters, checked_query(query_of_filters(filters), wraps=False)
 
 
@@ -196,7 +211,7 @@ async def _put_on_dashboards(edit: Edit, row: Insight, wanted: list[int]) -> Non
     for dashboard_id, tile in latest.items():
         if dashboard_id not in dashboards:
             tile.deleted = True
-    await edit.session.flush()
+    await flush_or(edit.session, ValidationFailed(ALREADY_THERE, attr="dashboards"))
 
 
 def new_tile(dashboard_id: int, **what: Any) -> DashboardTile:

@@ -37,8 +37,6 @@ def checked_query(value: object, *, wraps: bool) -> dict[str, Any] | None:
     query = cast("dict[str, Any]", value)
     if _depth(query) > DEPTH_MAX:
         raise ParseFailed(f"A query may be {DEPTH_MAX} levels deep.", attr="query")
-    if b"\\u0000" in msgspec.json.encode(query):
-        raise ParseFailed("Null characters are not allowed.", attr="query")
     if innermost(query).get("kind") not in STORED_ONLY:
         try:
             kind, node = kind_of(query)

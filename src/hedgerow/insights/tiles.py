@@ -13,12 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from hedgerow.core import ids
 from hedgerow.core.http import NotFound, ValidationFailed
 from hedgerow.core.resources import Edit, flush_or, sent
-from hedgerow.insights.insights import SHORT_ID_LENGTH, Text400, new_tile, subject_of
+from hedgerow.insights.insights import ALREADY_THERE, SHORT_ID_LENGTH, Text400, new_tile, subject_of
 from hedgerow.insights.models import Dashboard, DashboardText, DashboardTile, Insight
 
 BODY_LENGTH: Final = 4_000
 TOO_LONG: Final = f"Text body cannot exceed {BODY_LENGTH} characters"
-ALREADY_THERE: Final = "This insight is already on the destination dashboard."
 COLUMNS: Final = 2
 WIDTH: Final = 6
 HEIGHT: Final = 5

@@ -24,6 +24,7 @@ from hedgerow.core.jobs import Jobs
 from hedgerow.core.storage.events import EventStore, StoreUnavailable
 from hedgerow.core.storage.metadata import Metadata
 from hedgerow.core.storage.promoted import property_columns
+from hedgerow.flags.cohort_usage import flags_using
 from hedgerow.flags.flag_routes import routes as flag_routes
 from hedgerow.gateway import Gateway, GatewayCall, event_of
 from hedgerow.gateway.routes import routes as gateway_routes
@@ -206,7 +207,7 @@ class Hedgerow:
         self._later(self.writer.stop)
         self.jobs = Jobs(self.metadata, clock, is_alone=self.people.is_alone)
         members = CohortMembers(self.metadata, self.events, clock, self.jobs, forget=cohorts.forget)
-        self.cohorts = Cohorts(self.jobs, members, forget=cohorts.forget)
+        self.cohorts = Cohorts(self.jobs, members, forget=cohorts.forget, flags_using=flags_using)
         calculations = CohortCalculations(
             self.metadata,
             self.events,

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.resources.house import Project
+from tests.resources.statements import AUTHORS, counted
 
 pytestmark = pytest.mark.stores
 PATH = "cohorts/"
@@ -212,3 +213,37 @@ async def test_a_calculation_that_fails_says_so(ada: Project) -> None:
     assert found["last_error_message"]
     (row,) = (await ada.found(f"{PATH}{made['id']}/calculation_history/"))["results"]
     assert (row["is_successful"], row["error"]) == (False, found["last_error_message"])
+
+
+async def test_a_cohort_that_flags_use_stays_as_they_need_it(ada: Project) -> None:
+    made = await ada.made(PATH, {"name": "Pros", "filters": those(PRO)})
+    item = f"{PATH}{made['id']}/"
+    condition = {"type": "cohort", "key": "id", "value": made["id"]}
+    for key in ("b", "a"):
+        groups = {"groups": [{"properties": [condition], "rollout_percentage": 100}]}
+        flag = await ada.made("feature_flags/", {"key": key, "filters": groups})
+
+    said = await ada.refused("PATCH", item, {"deleted": True})
+    assert said["detail"] == (
+        "This cohort is used in 2 active feature flag(s): a, b. Please remove the cohort from these feature flags before"
+        " deleting it."
+    )
+    said = await ada.refused("PATCH", item, {"filters": those(VIEWED)})
+    assert (said["code"], said["detail"]) == (
+        "behavioral_cohort_found",
+        "Behavioral filters cannot be added to cohorts used in feature flags.",
+    )
+    await ada.changed(item, {"filters": those(PRO | {"value": ["free"]})})
+    await ada.changed(f"feature_flags/{flag['id']}/", {"active": False})
+    assert "1 active feature flag(s): b." in (await ada.refused("PATCH", item, {"deleted": True}))["detail"]
+
+
+async def test_a_list_takes_as_many_statements_for_two_as_for_one(ada: Project) -> None:
+    taken: list[int] = []
+    for name in ("One", "Two"):
+        await ada.made(PATH, {"name": name, "is_static": True})
+        await ada.found(PATH)
+        with counted("FROM cohorts", AUTHORS) as statements:
+            await ada.found(PATH)
+        taken.append(len(statements))
+    assert taken == [3, 3]

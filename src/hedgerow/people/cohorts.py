@@ -6,7 +6,7 @@ same transaction; so are those that name it, directly or by others.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, Literal
 
 import msgspec
@@ -32,8 +32,10 @@ NO_COHORT: Final = "Invalid Cohort ID in filter"
 LOOP: Final = "Cohorts cannot reference other cohorts in a loop."
 QUERY_AND_FILTERS: Final = "Cannot set both query and filters at the same time."
 QUERY_OF_DYNAMIC: Final = "Cannot create a dynamic cohort with a query. Set is_static to true."
+FLAGS_READ_IT: Final = "Behavioral filters cannot be added to cohorts used in feature flags."
 SHOWN: Final = ("name", "description", "groups", "filters", "query", "is_static", "cohort_type", "deleted")
 
+FlagsUsing = Callable[[AsyncSession, Team, int], Awaitable[list[str]]]
 Kind = Literal["static", "person_property", "behavioral", "realtime", "analytical"]
 
 
@@ -68,8 +70,14 @@ class CohortPatch(msgspec.Struct, frozen=True):
 class Cohorts:
     """The cohorts of all projects. One per process."""
 
-    def __init__(self, jobs: Jobs, members: CohortMembers, *, forget: Callable[[int], None]) -> None:
-        """Calculations are `jobs`, lists are in `members`; `forget` hears of a project whose cohorts changed."""
+    def __init__(
+        self, jobs: Jobs, members: CohortMembers, *, forget: Callable[[int], None], flags_using: FlagsUsing
+    ) -> None:
+        """Calculations are `jobs`, lists are in `members`; `forget` hears of a project whose cohorts changed.
+
+        `flags_using` gives the keys of the active flags that a cohort is used in.
+        """
+        self._flags_using = flags_using
         self._jobs = jobs
         self.members = members
         self._forget = forget
@@ -124,6 +132,7 @@ class Cohorts:
         async with editing(access, caller, team) as edit:
             row = await find(edit.session, Cohort, team, cohort_id, to_change=True)
             before, was = _shown(row), definition_of(row.filters, row.groups)
+            await self._check_flags(edit, row, fields, was)
             for name, value in fields.items():
                 setattr(row, name, value)
             if "groups" in fields and "filters" not in fields:
@@ -139,6 +148,23 @@ class Cohorts:
             edit.note_updated(Subject(SCOPE, row.id, row.name), before, after)
         self._changed(team)
         return row
+
+    async def _check_flags(self, edit: Edit, row: Cohort, fields: dict[str, Any], was: dict[str, Any]) -> None:
+        """A cohort that flags use stays, and does not begin to ask what somebody did: flags could not be decided."""
+        filters = fields.get("filters", {} if "groups" in fields else row.filters)
+        definition = definition_of(filters, fields.get("groups", row.groups))
+        gains = asks_for_behaviour(definition) and not asks_for_behaviour(was)
+        goes = bool(fields.get("deleted")) and not row.deleted
+        if not (gains or goes):
+            return
+        keys = await self._flags_using(edit.session, edit.team, row.id)
+        if keys and goes:
+            raise ValidationFailed(
+                f"This cohort is used in {len(keys)} active feature flag(s): {', '.join(keys)}. Please remove the cohort"
+                " from these feature flags before deleting it."
+            )
+        if keys:
+            raise ValidationFailed(FLAGS_READ_IT, code="behavioral_cohort_found", attr="filters")
 
     async def copy(self, access: Access, caller: Caller, team: Team, cohort_id: int) -> Cohort:
         """A list of those who are in a calculated cohort now. Raises NotFound, ValidationFailed."""

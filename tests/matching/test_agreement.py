@@ -58,7 +58,7 @@ def drawn(chance: random.Random) -> Page:
     return Page(chance.choice(["$autocapture", "$autocapture", "paid"]), chance.choice(URLS), chain)
 
 
-PAGES = [drawn(random.Random(seed)) for seed in range(120)]
+PAGES = [drawn(random.Random(seed)) for seed in range(60)]
 Wanted = tuple[str | None, str | None, tuple[str, str] | None]
 PARTS = st.tuples(
     st.sampled_from([None, *TAGS]),
@@ -152,7 +152,7 @@ STEPS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(drawn_steps=st.lists(st.tuples(STEPS, st.one_of(st.none(), SELECTORS)), max_size=2))
 def test_all_three_agree(site: Project, drawn_steps: list[Any]) -> None:
     steps = [Step(**said, selector=None if parts is None else css(parts)) for said, parts in drawn_steps]
@@ -171,6 +171,21 @@ def test_all_three_agree(site: Project, drawn_steps: list[Any]) -> None:
         for index, page in enumerate(PAGES)
         if matcher.matches(page.event, {} if page.url is None else {"$current_url": page.url}, page.written)
     ] == wanted
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(selectors=st.lists(SELECTORS, min_size=12, max_size=20))
+def test_all_three_find_the_same_elements(site: Project, selectors: list[list[tuple[bool, Wanted]]]) -> None:
+    steps = [Step(event="$autocapture", selector=css(parts)) for parts in selectors]
+    clicks = [index for index, page in enumerate(PAGES) if page.event == "$autocapture"]
+    wanted = [[index for index in clicks if finds(parts, PAGES[index].chain)] for parts in selectors]
+    columns = ", ".join(f"arraySort(groupArrayIf(toInt(properties.n), {{s{index}}}))" for index in range(len(steps)))
+    conditions = {f"s{index}": condition_of([step], site.schema) for index, step in enumerate(steps)}
+
+    assert site.asks(f"SELECT {columns} FROM events", **conditions) == [wanted]
+    for step, found in zip(steps, wanted, strict=True):
+        matcher = Matcher([step])
+        assert [index for index in clicks if matcher.matches("$autocapture", {}, PAGES[index].written)] == found
 
 
 def test_property_filters_are_left_to_queries() -> None:

@@ -55,6 +55,9 @@ class _Part(NamedTuple):
     """Name as chains have it; the value, or None where any will do."""
 
 
+_ANY: Final = _Part(None, [], [])
+
+
 def tag_regex(tag: str) -> str:
     """The chains with an element of this tag."""
     return rf"^{_ELEMENTS}{re.escape(tag)}(?:[.:;]|$)" if tag else NOTHING
@@ -120,6 +123,8 @@ def _part(text: str, place: int) -> tuple[_Part, int]:
 
 
 def _element(part: _Part) -> str:
+    if part == _ANY:
+        return rf'(?:[^;"]|{_QUOTED})+'
     text = r'[^;.:"]*' if part.tag is None else re.escape(part.tag)
     text += _CLASSES + "".join(rf"\.{re.escape(each)}{_CLASSES}" for each in sorted(set(part.classes)))
     if not part.attributes:

@@ -41,6 +41,7 @@ LOOK_SECONDS: Final = 60.0
 AT_ONCE_MAX: Final = 100
 """Cohorts that one look has calculated again."""
 ERROR_LENGTH: Final = 2_000
+CANNOT: Final = "This definition cannot be calculated."
 _WRITE: Final = """
 INSERT INTO cohort_people (team_id, cohort_id, version, person_id)
 SELECT toInt64({}), toInt64({}), toUInt64({}), * FROM ({})
@@ -148,6 +149,10 @@ class CohortCalculations:
             error = refused.message
         except StoreError as refused:
             error = from_store(refused).detail
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            # values of a filter that no check foresaw: another try would end the same way
+            log("people").exception("A cohort cannot be calculated", cohort=run.cohort_id)
+            error = CANNOT
         await progress(0.9)
         if error is None and run.query is None:
             await self._events.command(_MARK, {**_ids(asked), "is_deleted": 0, "version": run.version})

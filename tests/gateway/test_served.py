@@ -157,7 +157,10 @@ def test_no_secret_stands_in_a_file_or_a_log(served: LiveServer, caller: httpx.C
     files = [file for file in served.data_dir.rglob("*") if file.is_file() and file.name != "secret.keys"]
     assert files
     for file in [*files, served.log]:
-        content = file.read_bytes()
+        try:
+            content = file.read_bytes()
+        except FileNotFoundError:  # the journal's are gone once their rows are stored
+            continue
         for secret in secrets:
             assert secret.encode() not in content, file
         tokens = re.findall(rb"ph[axrs]_[A-Za-z0-9]{30,}|hgk_[A-Za-z0-9]{40,}", content)

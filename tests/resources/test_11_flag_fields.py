@@ -6,12 +6,18 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from cryptography.fernet import Fernet
 from sqlalchemy import select, update
 from tests.resources.house import Project, RunningClock
 
 from hedgerow.core.clock import from_us
+from hedgerow.core.http import ServiceUnavailable
 from hedgerow.flags.models import EarlyAccessFeature, FeatureFlag
+from hedgerow.flags.payloads import opened
+from hedgerow.flags.rewrapping import payloads_of_others, rewrap_payloads
+from hedgerow.gateway.vault import KEY_FILE, Vault
 from hedgerow.server import Hedgerow
+from hedgerow.settings import Settings
 
 pytestmark = pytest.mark.stores
 PATH = "feature_flags/"
@@ -220,3 +226,24 @@ async def test_a_flag_that_nobody_asks_for_is_stale(ada: Project, house: Hedgero
     async with house.metadata.write() as session:
         await session.execute(update(FeatureFlag).where(FeatureFlag.id == half["id"]).values(last_called_at=long_ago))
     assert (await ada.found(f"{PATH}{half['id']}/"))["status"] == "STALE"
+
+
+async def test_payloads_follow_a_new_master_key(ada: Project, house: Hedgerow, settings: Settings) -> None:
+    said = body("moved", is_remote_configuration=True, has_encrypted_payloads=True)
+    said["filters"] = {**EVERYBODY, "payloads": {"true": '"s3cret"'}}
+    made = await ada.made(PATH, said)
+    old = (settings.data_dir / KEY_FILE).read_text(encoding="utf-8").split()[0]
+    new = Fernet.generate_key().decode()
+    ring = Vault([new, old])
+
+    assert await payloads_of_others(house.metadata, ring) == await rewrap_payloads(house.metadata, ring) > 0
+    assert await payloads_of_others(house.metadata, ring) == await rewrap_payloads(house.metadata, ring) == 0
+    async with house.metadata.read() as session:
+        row = await session.scalar(select(FeatureFlag).where(FeatureFlag.id == made["id"]))
+    assert row is not None
+    assert opened(Vault([new]), row.team_id, row.filters)["payloads"] == {"true": '"s3cret"'}
+    assert row.version == made["version"], "nobody changed the flag"
+    with pytest.raises(ServiceUnavailable):
+        opened(Vault([old]), row.team_id, row.filters)
+    await rewrap_payloads(house.metadata, Vault([old, new]))
+    assert (await ada.found(f"{PATH}{made['id']}/"))["filters"]["payloads"] == {"true": '"s3cret"'}

@@ -1,9 +1,10 @@
-"""`hedgerow keys rotate`: stored credentials under a new master key, while the server runs."""
+"""`hedgerow keys rotate`: stored credentials and payloads of flags under a new master key, while the server runs."""
 
 from __future__ import annotations
 
 from hedgerow.core.errors import StartupError
 from hedgerow.core.storage.metadata import Metadata
+from hedgerow.flags.rewrapping import payloads_of_others, rewrap_payloads
 from hedgerow.gateway.rewrap import keep_first, others, put_first, rewrap
 from hedgerow.gateway.vault import KEY_FILE, CannotUnseal, Vault
 from hedgerow.settings import Settings
@@ -21,8 +22,8 @@ async def rotate(settings: Settings, *, forget_old: bool) -> str:
         if not settings.secret_keys and not forget_old:
             put_first(file)
         vault = Vault.open(settings)
-        count = await rewrap(metadata, vault)
-        left = await others(metadata, vault)
+        count = await rewrap(metadata, vault) + await rewrap_payloads(metadata, vault)
+        left = await others(metadata, vault) + await payloads_of_others(metadata, vault)
         if forget_old and not settings.secret_keys and left == 0:
             keep_first(file)
     except CannotUnseal as error:

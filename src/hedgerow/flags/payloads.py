@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 from hedgerow.core.http import ServiceUnavailable
@@ -71,6 +71,28 @@ def hidden(filters: Mapping[str, Any]) -> dict[str, Any]:
     if not any(is_sealed(payload) for payload in payloads.values()):
         return dict(filters)
     return {**filters, "payloads": {name: HIDDEN if is_sealed(each) else each for name, each in payloads.items()}}
+
+
+def sealed_by_another(filters: Mapping[str, Any], master_key_id: str) -> int:
+    """How many payloads have a data key that another master key wrapped."""
+    payloads: dict[str, Any] = filters.get("payloads") or {}
+    return sum(is_sealed(payload) and payload.split(":")[1] != master_key_id for payload in payloads.values())
+
+
+def rewrapped(
+    filters: Mapping[str, Any], master_key_id: str, rewrap: Callable[[bytes], tuple[bytes, str]]
+) -> dict[str, Any]:
+    """The filters with every data key wrapped by that master key. Raises what `rewrap` does."""
+
+    def one(payload: Any) -> Any:
+        if not is_sealed(payload) or payload.split(":")[1] == master_key_id:
+            return payload
+        mark, _, data_key, ciphertext = payload.split(":")
+        wrapped, key_id = rewrap(base64.b64decode(data_key))
+        return f"{mark}:{key_id}:{_text(wrapped)}:{ciphertext}"
+
+    payloads: dict[str, Any] = filters.get("payloads") or {}
+    return {**filters, "payloads": {name: one(each) for name, each in payloads.items()}}
 
 
 def _seal(vault: Vault, team_id: int, name: str, payload: str) -> str:

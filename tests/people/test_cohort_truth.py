@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import calendar
+import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -23,6 +24,7 @@ from hedgerow.settings import Settings
 
 pytestmark = pytest.mark.stores
 
+EXAMPLES = 100 if os.environ.get("HEDGEROW_TEST_TIER") == "all" else 25
 NOW = datetime(2026, 3, 31, 12, 0, tzinfo=UTC)
 NAMES = [f"person {number}" for number in range(12)]
 MERGED = {"person 1 before": "person 1", "person 2 before": "person 2", "person 3 before": "person 4"}
@@ -234,7 +236,7 @@ definitions = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(definition=definitions)
 def test_the_same_persons_are_found(project: Project, model: Model, definition: dict[str, Any]) -> None:
     said = definition if "values" in definition else group("AND", definition)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from litestar import get, patch, post, put
+from litestar import get, post, route
 
 from hedgerow.core.http import (
     Access,
@@ -67,27 +67,15 @@ async def get_annotation(
         return (await annotations_out(session, team, [row]))[0]
 
 
-@patch(ITEMS, guards=WRITES)
-async def patch_annotation(
+@route(ITEMS, http_method=["PATCH", "PUT"], guards=WRITES, status_code=200)
+async def change(
     annotation_id: FromPath[str],
     team: NamedDependency[Team],
     caller: NamedDependency[Caller],
     access: NamedDependency[Access],
     data: JSONBody[AnnotationBody] = NOTHING,
 ) -> AnnotationOut:
-    """Change what the body has; `deleted` hides an annotation and brings it back."""
-    return await _out(access, team, await change_annotation(access, caller, team, annotation_id, data))
-
-
-@put(ITEMS, guards=WRITES)
-async def put_annotation(
-    annotation_id: FromPath[str],
-    team: NamedDependency[Team],
-    caller: NamedDependency[Caller],
-    access: NamedDependency[Access],
-    data: JSONBody[AnnotationBody] = NOTHING,
-) -> AnnotationOut:
-    """Change what the body has: no field of an annotation is required."""
+    """Change what the body has; `deleted` hides an annotation and brings it back. No field is required, so PUT does the same."""
     return await _out(access, team, await change_annotation(access, caller, team, annotation_id, data))
 
 
@@ -100,8 +88,7 @@ routes = [
     list_annotations,
     post_annotation,
     get_annotation,
-    patch_annotation,
-    put_annotation,
+    change,
     refuse_delete(ITEMS, "annotation:write"),
     *activity_routes(LISTS, SCOPE, annotation_id_of, "annotation_id"),
 ]

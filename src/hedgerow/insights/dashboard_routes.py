@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import msgspec
-from litestar import get, patch, post, put
+from litestar import get, patch, post, route
 from litestar.datastructures import State
 
 from hedgerow.core.http import (
@@ -116,8 +116,8 @@ async def get_dashboard(
     return await while_connected(request.receive, work)
 
 
-@patch(ITEMS, guards=WRITES)
-async def patch_dashboard(
+@route(ITEMS, http_method=["PATCH", "PUT"], guards=WRITES, status_code=200)
+async def change(
     *,
     dashboard_id: FromPath[str],
     team: NamedDependency[Team],
@@ -126,21 +126,10 @@ async def patch_dashboard(
     state: State,
     data: JSONBody[DashboardPatch] = NOTHING,
 ) -> DashboardOut:
-    """Change what the body has: tiles too. `deleted` hides a dashboard and brings it back."""
-    return await shown(state, caller, team, await change_dashboard(access, caller, team, dashboard_id, data))
+    """Change what the body has: tiles too. `deleted` hides a dashboard and brings it back.
 
-
-@put(ITEMS, guards=WRITES)
-async def put_dashboard(
-    *,
-    dashboard_id: FromPath[str],
-    team: NamedDependency[Team],
-    caller: NamedDependency[Caller],
-    access: NamedDependency[Access],
-    state: State,
-    data: JSONBody[DashboardPatch] = NOTHING,
-) -> DashboardOut:
-    """Change what the body has: no field of a dashboard is required."""
+    No field is required, so PUT does the same.
+    """
     return await shown(state, caller, team, await change_dashboard(access, caller, team, dashboard_id, data))
 
 
@@ -203,8 +192,7 @@ routes = [
     list_dashboards,
     post_dashboard,
     get_dashboard,
-    patch_dashboard,
-    put_dashboard,
+    change,
     move_tile,
     copy_tile,
     reorder_tiles,

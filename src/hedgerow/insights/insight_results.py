@@ -16,39 +16,33 @@ TRUE: Final = frozenset({"true", "1", "True"})
 EXPOSED_BELOW: Final = 500
 
 
-class Result(msgspec.Struct, frozen=True, rename={"has_more": "hasMore"}):
+class Computed(msgspec.Struct, frozen=True, kw_only=True, rename={"has_more": "hasMore"}):
+    """What a query's response and an insight both say of a result, by the same names."""
+
+    last_refresh: str | None = None
+    is_cached: bool = False
+    cache_target_age: str | None = None
+    next_allowed_client_refresh: str | None = None
+    has_more: bool | None = None
+    columns: list[Any] | None = None
+    types: list[Any] | None = None
+    hogql: str | None = None
+    query_status: Any = None
+    resolved_date_range: Any = None
+    timezone: str | None = None
+
+
+class Result(Computed, frozen=True, kw_only=True):
     """The fields of an insight that come of its query."""
 
     result: Any = None
-    last_refresh: str | None = None
-    is_cached: bool = False
-    cache_target_age: str | None = None
-    next_allowed_client_refresh: str | None = None
-    has_more: bool | None = None
-    columns: list[Any] | None = None
-    types: list[Any] | None = None
-    hogql: str | None = None
-    query_status: Any = None
-    resolved_date_range: Any = None
-    timezone: str | None = None
     filters_hash: str | None = None
 
 
-class _Answer(msgspec.Struct, frozen=True, rename={"has_more": "hasMore"}):
+class _Answer(Computed, frozen=True, kw_only=True):
     """What of a query's response an insight carries."""
 
     results: msgspec.Raw = msgspec.Raw(b"null")
-    last_refresh: str | None = None
-    is_cached: bool = False
-    cache_target_age: str | None = None
-    next_allowed_client_refresh: str | None = None
-    has_more: bool | None = None
-    columns: list[Any] | None = None
-    types: list[Any] | None = None
-    hogql: str | None = None
-    query_status: Any = None
-    resolved_date_range: Any = None
-    timezone: str | None = None
     cache_key: str | None = None
 
 
@@ -92,8 +86,8 @@ async def result_of(
     if body is None:
         return Result()
     answer = msgspec.json.decode(b"".join(body), type=_Answer)
-    more = {name: getattr(answer, name) for name in Result.__struct_fields__ if hasattr(answer, name)}
-    return Result(**more, result=answer.results, filters_hash=answer.cache_key)
+    same = {name: getattr(answer, name) for name in Computed.__struct_fields__}
+    return Result(**same, result=answer.results, filters_hash=answer.cache_key)
 
 
 def _failed(team: Team, message: str | None) -> dict[str, Any]:

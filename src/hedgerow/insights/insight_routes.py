@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import msgspec
-from litestar import get, patch, post, put
+from litestar import get, post, route
 from litestar.datastructures import State
 
 from hedgerow.core.http import (
@@ -142,8 +142,8 @@ async def get_insight(
     return with_result(found, await while_connected(request.receive, work))
 
 
-@patch(ITEMS, guards=WRITES)
-async def patch_insight(
+@route(ITEMS, http_method=["PATCH", "PUT"], guards=WRITES, status_code=200)
+async def change(
     *,
     request: ApiRequest,
     insight_id: FromPath[str],
@@ -153,23 +153,10 @@ async def patch_insight(
     state: State,
     data: JSONBody[InsightBody] = NOTHING,
 ) -> InsightOut:
-    """Change what the body has; `deleted` hides an insight and brings it back, `dashboards` is the whole set."""
-    row = await change_insight(access, caller, team, insight_id, data, wraps=_wraps(request))
-    return await _shown(access, caller, team, row, state)
+    """Change what the body has; `deleted` hides an insight and brings it back, `dashboards` is the whole set.
 
-
-@put(ITEMS, guards=WRITES)
-async def put_insight(
-    *,
-    request: ApiRequest,
-    insight_id: FromPath[str],
-    team: NamedDependency[Team],
-    caller: NamedDependency[Caller],
-    access: NamedDependency[Access],
-    state: State,
-    data: JSONBody[InsightBody] = NOTHING,
-) -> InsightOut:
-    """Change what the body has: no field of an insight is required."""
+    No field is required, so PUT does the same.
+    """
     row = await change_insight(access, caller, team, insight_id, data, wraps=_wraps(request))
     return await _shown(access, caller, team, row, state)
 
@@ -225,8 +212,7 @@ routes = [
     list_insights,
     post_insight,
     get_insight,
-    patch_insight,
-    put_insight,
+    change,
     view_insight,
     view_insights,
     list_last_viewed,

@@ -19,6 +19,7 @@ from hedgerow.core.errors import MetadataUnavailable
 from hedgerow.core.storage.events import StoreError
 from hedgerow.core.telemetry import log
 from hedgerow.hogql import HogQLContext, HogQLError, ProjectSchema, QueryError, compile_select
+from hedgerow.people.cohort_definition import cohorts_named
 from hedgerow.people.cohort_query import Known, listed_by, people_of
 from hedgerow.people.cohorts import JOB, definition_of
 from hedgerow.people.models import Cohort, CohortCalculation
@@ -162,17 +163,15 @@ class CohortCalculations:
 
     async def _begin(self, asked: _Asked) -> tuple[_Run | None, dict[int, Known]]:
         async with self._metadata.write() as session:
-            rows = (
-                await session.scalars(select(Cohort).where(Cohort.team_id == asked.team_id).with_for_update())
-            ).all()
-            row = next((row for row in rows if row.id == asked.cohort_id), None)
+            mine = select(Cohort).where(Cohort.team_id == asked.team_id)
+            row = await session.scalar(mine.where(Cohort.id == asked.cohort_id).with_for_update())
             if row is None or not (row.deleted or row.is_calculating):
                 return None, {}
             row.pending_version = version = max(row.pending_version or 0, row.version or 0) + 1
             definition = definition_of(row.filters, row.groups)
             known = {
                 each.id: Known(each.id, None if each.is_static else definition_of(each.filters, each.groups))
-                for each in rows
+                for each in (await session.scalars(mine) if cohorts_named(definition) else ())
             }
             run = _Run(row.id, version, row.version or 0, {"properties": definition}, self._clock.now())
             run = replace(run, query=row.query if row.is_static else None, is_deleted=row.deleted)

@@ -9,10 +9,10 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from hedgerow.core.http import Access, ApiError, NotFound, Team
+from hedgerow.core.http import Access, ApiError, NotFound, Team, row_number
 from hedgerow.flags.flag_bodies import FlagPatch
 from hedgerow.flags.flag_context import FlagContext
-from hedgerow.flags.flag_list import NAMES, NUMBER_DIGITS, selected
+from hedgerow.flags.flag_list import NAMES, selected
 from hedgerow.flags.flag_status import always, certain_variant
 from hedgerow.flags.flags import change_flag
 from hedgerow.flags.models import FeatureFlag
@@ -63,12 +63,11 @@ def numbers(said: Sequence[Any]) -> tuple[list[int], list[Any]]:
     good: dict[int, None] = {}
     bad: list[Any] = []
     for each in said:
-        text = str(each)
-        is_number = isinstance(each, int | str) and not isinstance(each, bool) and text.isascii() and text.isdecimal()
-        if is_number and len(text) <= NUMBER_DIGITS:
-            good[int(text)] = None
-        else:
+        number = row_number(each)
+        if number is None:
             bad.append(each)
+        else:
+            good[number] = None
     return list(good), bad
 
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from hedgerow.core.http import Team
+from hedgerow.core.http import Team, row_number
 from hedgerow.flags.conditions import refused
 from hedgerow.flags.filters import conditions_of
 from hedgerow.hogql import Cohort, ProjectSchema
 from hedgerow.people.cohort_definition import cohorts_named
 from hedgerow.people.cohorts import definition_of
 from hedgerow.people.models import Cohort as Row
-
-NUMBER_DIGITS: Final = 18
 
 
 async def check_cohorts(session: AsyncSession, team: Team, filters: Mapping[str, Any]) -> None:
@@ -25,7 +23,7 @@ async def check_cohorts(session: AsyncSession, team: Team, filters: Mapping[str,
     Cohorts that cohorts name count too: a statement for each step that they are away.
     """
     named = [each.get("value") for each in conditions_of(filters) if each.get("type") == "cohort"]
-    wanted = {each: _number(each) for each in named if isinstance(each, int | str)}
+    wanted = {each: row_number(each) for each in named if isinstance(each, int | str)}
     rows = await _rows(session, team, {number for number in wanted.values() if number is not None})
     for each in named:
         number = wanted.get(each) if isinstance(each, int | str) else None
@@ -75,12 +73,6 @@ def _named(each: dict[str, Any], schema: ProjectSchema) -> dict[str, Any]:
 
 
 def _found(schema: ProjectSchema, said: Any) -> Cohort | None:
-    number = _number(said)
+    number = row_number(said)
     found = None if number is None else schema.cohort(number)
     return found[0] if found else None
-
-
-def _number(said: Any) -> int | None:
-    text = str(said)
-    is_number = isinstance(said, int | str) and not isinstance(said, bool) and text.isascii() and text.isdecimal()
-    return int(text) if is_number and len(text) <= NUMBER_DIGITS else None

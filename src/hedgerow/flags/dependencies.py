@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Text, cast, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from hedgerow.core.http import Team, ValidationFailed
+from hedgerow.core.http import Team, ValidationFailed, row_number
 from hedgerow.core.identity.models import Project
 from hedgerow.flags.conditions import refused
 from hedgerow.flags.filters import conditions_of
@@ -42,11 +42,11 @@ def needed_by(filters: Mapping[str, Any]) -> Iterator[int]:
     """The ids of the flags that filters name. Raises ValidationFailed for what is no id."""
     for each in conditions_of(filters):
         if each.get("type") == "flag":
-            said = str(each["key"])
-            if not (said.isascii() and said.isdecimal()) or len(said) > 18:
+            number = row_number(each["key"])
+            if number is None:
                 text = "Flag dependencies must reference flag IDs (integers), not flag keys. Invalid reference: "
-                raise refused(f"{text}'{said}'")
-            yield int(said)
+                raise refused(f"{text}'{each['key']}'")
+            yield number
 
 
 async def check_needed(

@@ -11,9 +11,7 @@ from litestar.di import Provide
 
 from hedgerow.core.clock import Clock
 from hedgerow.core.http import Access, Caller, NamedDependency, Team
-from hedgerow.core.identity.people import ADMIN
 from hedgerow.flags.cohorts import with_cohort_names
-from hedgerow.flags.models import FeatureFlag
 from hedgerow.flags.payloads import Vault, hidden, opened
 from hedgerow.hogql import ProjectSchema
 
@@ -32,14 +30,6 @@ class FlagContext:
         """Filters as this caller sees them: sealed payloads are for personal keys alone."""
         seen = opened(self.vault, self.team.id, filters) if self.caller.kind == "personal key" else hidden(filters)
         return with_cohort_names(seen or {"groups": []}, self.schema)
-
-    def access_level(self, row: FeatureFlag) -> str | None:
-        """`manager` for who made the flag and for admins, `editor` for others; a project's secret has none."""
-        user = self.caller.user_or_nobody
-        if user is None:
-            return None
-        is_manager = row.created_by_id == user.id or self.caller.level_in(self.team.organization_id) >= ADMIN
-        return "manager" if is_manager else "editor"
 
 
 async def provide_context(

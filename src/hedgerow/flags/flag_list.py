@@ -10,9 +10,8 @@ import msgspec
 from sqlalchemy import ColumnElement, Select, Text, and_, cast, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from hedgerow.core.http import Team
-from hedgerow.core.resources import contains
-from hedgerow.core.resources.models import TaggedItem
+from hedgerow.core.http import Team, row_number
+from hedgerow.core.resources import contains, has_tag
 from hedgerow.flags.flag_status import STALE_AFTER, always
 from hedgerow.flags.flags import SCOPE
 from hedgerow.flags.models import FeatureFlag
@@ -30,7 +29,6 @@ NAMES: Final = frozenset({
     "has_evaluation_tags", "has_evaluation_contexts",
 })  # fmt: skip
 """What a list can be narrowed by."""
-NUMBER_DIGITS: Final = 18
 Condition = ColumnElement[bool]
 
 
@@ -46,12 +44,7 @@ async def selected(session: AsyncSession, team: Team, said: Mapping[str, str], n
         if (value := said.get(name)) and (condition := condition_of(value)) is not None:
             statement = statement.where(condition)
     if words := _words(said.get("tags")):
-        tagged = select(TaggedItem.item_id).where(
-            TaggedItem.team_id == team.id,
-            TaggedItem.kind == SCOPE,
-            TaggedItem.tag.in_([word.strip().lower() for word in words]),
-        )
-        statement = statement.where(cast(FeatureFlag.id, Text).in_(tagged))
+        statement = statement.where(has_tag(team.id, SCOPE, FeatureFlag.id, words))
     if said.get("active", "").upper() == "STALE":
         statement = statement.where(FeatureFlag.active.is_(True), await _stale(session, team, now))
     return statement
@@ -84,8 +77,8 @@ def _active(value: str) -> Condition | None:
 
 
 def _created_by(value: str) -> Condition | None:
-    is_number = value.isascii() and value.isdecimal() and len(value) <= NUMBER_DIGITS
-    return FeatureFlag.created_by_id == int(value) if is_number else None
+    number = row_number(value)
+    return None if number is None else FeatureFlag.created_by_id == number
 
 
 def _search(value: str) -> Condition:

@@ -11,11 +11,11 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from hedgerow.core.http import Page, PageRequest, Team, integer_id
+from hedgerow.core.http import Page, PageRequest, Team, integer_id, row_number
 from hedgerow.core.identity.people import UserBasic
-from hedgerow.core.resources import authors, find, rows_of, tags_of
+from hedgerow.core.resources import access_level, authors, find, rows_of, tags_of
 from hedgerow.flags.flag_context import FlagContext
-from hedgerow.flags.flag_list import NUMBER_DIGITS, ordered, selected
+from hedgerow.flags.flag_list import ordered, selected
 from hedgerow.flags.flag_status import State, status_of
 from hedgerow.flags.flags import SCOPE
 from hedgerow.flags.models import EarlyAccessFeature, FeatureFlag
@@ -96,8 +96,8 @@ async def found_by_id_or_key(session: AsyncSession, team: Team, said: str) -> Fe
     """The flag that is not deleted of a key, else of an id."""
     mine = select(FeatureFlag).where(FeatureFlag.team_id == team.id, FeatureFlag.deleted.is_(False))
     found = await session.scalar(mine.where(FeatureFlag.key == said))
-    if found is None and said.isascii() and said.isdecimal() and len(said) <= NUMBER_DIGITS:
-        found = await session.scalar(mine.where(FeatureFlag.id == int(said)))
+    if found is None and (number := row_number(said)) is not None:
+        found = await session.scalar(mine.where(FeatureFlag.id == number))
     return found
 
 
@@ -143,7 +143,7 @@ async def _out(session: AsyncSession, context: FlagContext, rows: Sequence[Featu
             rollout_percentage=rollout(row.filters),
             status=status_of(row, now).state,
             features=features.get(row.id, []),
-            user_access_level=context.access_level(row),
+            user_access_level=access_level(context.caller, context.team, row.created_by_id),
         )
         for row in rows
     ]

@@ -8,6 +8,7 @@ from typing import Any, cast
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from hedgerow.core.http import row_number
 from hedgerow.core.resources import authors
 from hedgerow.insights.models import Insight
 from hedgerow.people.models import Cohort
@@ -65,7 +66,5 @@ def named_actions(value: Any) -> Iterator[int]:
 
 
 def _number(value: Any) -> Iterator[int]:
-    if isinstance(value, int) and not isinstance(value, bool):
-        yield value
-    elif isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 19:
-        yield int(value)
+    if (number := row_number(value)) is not None:
+        yield number

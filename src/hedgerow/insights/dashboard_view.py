@@ -8,17 +8,15 @@ from typing import Any, cast
 
 import msgspec
 from litestar.datastructures import State
-from sqlalchemy import String, exists, or_, select
-from sqlalchemy import cast as sql_cast
+from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from hedgerow.core.http import Access, Caller, PageRequest, Team
+from hedgerow.core.http import Access, Caller, PageRequest, Team, row_number
 from hedgerow.core.identity.people import UserBasic
-from hedgerow.core.resources import authors, contains, rows_of, tags_of
-from hedgerow.core.resources.models import TaggedItem
+from hedgerow.core.resources import access_level, authors, contains, has_tag, rows_of, tags_of
 from hedgerow.insights.dashboards import SCOPE
 from hedgerow.insights.insight_results import Wanted, result_of
-from hedgerow.insights.insight_view import InsightOut, access_level, insights_out, with_result
+from hedgerow.insights.insight_view import InsightOut, insights_out, with_result
 from hedgerow.insights.insights import EVERYONE, ONLY_COLLABORATORS, may_edit
 from hedgerow.insights.models import (
     Dashboard,
@@ -132,17 +130,11 @@ async def page_of_dashboards(
         statement = statement.where(or_(Dashboard.name.is_(None), ~named))
     if said.get("pinned", "").lower() in {"true", "1", "false", "0"}:
         statement = statement.where(Dashboard.pinned.is_(said["pinned"].lower() in {"true", "1"}))
-    if said.get("created_by", "").isdecimal() and len(said["created_by"]) < 19:
-        statement = statement.where(Dashboard.created_by_id == int(said["created_by"]))
-    tags = [value.strip().lower() for name, value in page.query if name == "tags" and value]
+    if (author := row_number(said.get("created_by"))) is not None:
+        statement = statement.where(Dashboard.created_by_id == author)
+    tags = [value for name, value in page.query if name == "tags" and value]
     if tags:
-        tagged = select(TaggedItem.tag).where(
-            TaggedItem.team_id == team.id,
-            TaggedItem.kind == SCOPE,
-            TaggedItem.item_id == sql_cast(Dashboard.id, String),
-            TaggedItem.tag.in_(tags),
-        )
-        statement = statement.where(exists(tagged))
+        statement = statement.where(has_tag(team.id, SCOPE, Dashboard.id, tags))
     order = (Dashboard.pinned.desc(), Dashboard.name.asc().nulls_last(), Dashboard.id)
     rows, count = await rows_of(session, statement.order_by(*order), page)
     found = await _basics(session, caller, team, rows)

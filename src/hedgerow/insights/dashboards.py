@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from hedgerow.core.http import Access, Caller, PermissionDenied, Team, ValidationFailed, integer_id, parse_moment
 from hedgerow.core.http.fields import INTEGER_MAX
 from hedgerow.core.identity.models import Project
+from hedgerow.core.identity.people import ADMIN
 from hedgerow.core.resources import Edit, Subject, editing, find, sent, set_tags
-from hedgerow.insights.insights import ADMIN, EVERYONE, Text400, may_edit
+from hedgerow.insights.insights import EVERYONE, Text400, may_edit
 from hedgerow.insights.models import Dashboard, DashboardTile, DashboardView, Insight
 from hedgerow.insights.tiles import TileChange, change_tiles, put_copy, tiles_of
 

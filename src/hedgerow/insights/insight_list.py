@@ -8,14 +8,13 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, String, cast, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from hedgerow.core.clock import Clock
 from hedgerow.core.http import Caller, PageRequest, Team, ValidationFailed
 from hedgerow.core.http.fields import INTEGER_MAX
-from hedgerow.core.resources import contains, rows_of
-from hedgerow.core.resources.models import TaggedItem
+from hedgerow.core.resources import contains, has_tag, has_tag_with, rows_of
 from hedgerow.insights.insight_view import InsightOut, insights_out
 from hedgerow.insights.insights import SCOPE
 from hedgerow.insights.models import Dashboard, DashboardTile, Insight, InsightView
@@ -46,7 +45,7 @@ async def page_of_insights(
         .scalar_subquery()
     )
     statement = select(Insight).where(Insight.team_id == team.id, Insight.deleted.is_(False))
-    statement = statement.where(*_chosen(said, 0 if user is None else user.id))
+    statement = statement.where(*_chosen(team.id, said, 0 if user is None else user.id))
     statement = statement.where(*_dated(said, clock.now().astimezone(ZoneInfo(team.timezone)), viewed))
     rows, count = await rows_of(session, _ordered(statement, said.get("order", ""), viewed), page)
     return await insights_out(session, caller, team, rows), count
@@ -64,7 +63,7 @@ async def viewed_last(session: AsyncSession, caller: Caller, team: Team) -> list
     return await insights_out(session, caller, team, (await session.scalars(statement)).all())
 
 
-def _chosen(said: dict[str, str], user_id: int) -> list[ColumnElement[bool]]:
+def _chosen(team_id: int, said: dict[str, str], user_id: int) -> list[ColumnElement[bool]]:
     """The conditions that look at the insight itself."""
     where: list[ColumnElement[bool]] = []
     if said.get("short_id"):
@@ -81,11 +80,11 @@ def _chosen(said: dict[str, str], user_id: int) -> list[ColumnElement[bool]]:
     if said.get("insight"):
         where.append(_of_kind(said["insight"].upper()))
     if said.get("search"):
-        where.append(_found(said["search"]))
+        where.append(_found(team_id, said["search"]))
     if said.get("dashboards"):
         where += [_on_dashboard(each) for each in _numbers(said["dashboards"], "dashboards")]
     if said.get("tags"):
-        where.append(_tagged(TaggedItem.tag.in_(_texts(said["tags"]))))
+        where.append(has_tag(team_id, SCOPE, Insight.id, _texts(said["tags"])))
     return where
 
 
@@ -116,17 +115,6 @@ def _on_dashboard(dashboard_id: int | None = None) -> ColumnElement[bool]:
     return exists(statement if dashboard_id is None else statement.where(Dashboard.id == dashboard_id))
 
 
-def _tagged(condition: ColumnElement[bool]) -> ColumnElement[bool]:
-    return exists(
-        select(TaggedItem.tag).where(
-            TaggedItem.team_id == Insight.team_id,
-            TaggedItem.kind == SCOPE,
-            TaggedItem.item_id == cast(Insight.id, String),
-            condition,
-        )
-    )
-
-
 def _of_kind(insight: str) -> ColumnElement[bool]:
     outer = func.coalesce(Insight.query["kind"].as_string(), "")
     inner = func.coalesce(Insight.query[("source", "kind")].as_string(), "")
@@ -137,11 +125,11 @@ def _of_kind(insight: str) -> ColumnElement[bool]:
     return or_(outer == KINDS[insight], inner == KINDS[insight])
 
 
-def _found(search: str) -> ColumnElement[bool]:
+def _found(team_id: int, search: str) -> ColumnElement[bool]:
     if len(search) > SEARCH_LENGTH:
         raise ValidationFailed(f"Search query must be {SEARCH_LENGTH} characters or fewer.", attr="search")
     columns = (Insight.name, Insight.derived_name, Insight.description)
-    return or_(*(contains(column, search) for column in columns), _tagged(contains(TaggedItem.tag, search)))
+    return or_(*(contains(column, search) for column in columns), has_tag_with(team_id, SCOPE, Insight.id, search))
 
 
 def _ordered(statement: Select[Insight], said: str, viewed: Any) -> Select[Insight]:
@@ -169,6 +157,6 @@ def _numbers(said: str, name: str) -> list[int]:
 def _texts(said: str) -> list[str]:
     """A JSON list, or words between commas."""
     try:
-        return [each.strip().lower() for each in msgspec.json.decode(said, type=list[str])]
+        return msgspec.json.decode(said, type=list[str])
     except msgspec.MsgspecError:
-        return [each.strip().lower() for each in said.split(",")]
+        return said.split(",")

@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from hedgerow.core.http import Caller, Team
 from hedgerow.core.identity.people import UserBasic
-from hedgerow.core.resources import authors, tags_of
+from hedgerow.core.resources import access_level, authors, tags_of
 from hedgerow.insights.insight_results import Result
-from hedgerow.insights.insights import ADMIN, EVERYONE, ONLY_COLLABORATORS, SCOPE, may_edit
+from hedgerow.insights.insights import EVERYONE, ONLY_COLLABORATORS, SCOPE, may_edit
 from hedgerow.insights.models import Dashboard, DashboardTile, Insight, InsightView
 
 
@@ -147,11 +147,3 @@ def _out(  # noqa: PLR0917 — what the statements found
         if all(may_edit(caller, team, dashboard) for _, dashboard in tiles)
         else EVERYONE,
     )
-
-
-def access_level(caller: Caller, team: Team, author_id: int | None) -> str:
-    """What the caller may do with it: `manager` is its author and administrators (rest-api §1.8)."""
-    user = caller.user_or_nobody
-    if user is not None and (user.id == author_id or caller.level_in(team.organization_id) >= ADMIN):
-        return "manager"
-    return "editor"

@@ -10,8 +10,18 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from hedgerow.core import ids
-from hedgerow.core.http import Access, Caller, NotFound, PermissionDenied, Team, ValidationFailed
+from hedgerow.core.http import (
+    Access,
+    Caller,
+    NotFound,
+    PermissionDenied,
+    Team,
+    ValidationFailed,
+    integer_id,
+    row_number,
+)
 from hedgerow.core.http.fields import INTEGER_MAX
+from hedgerow.core.identity.people import ADMIN
 from hedgerow.core.resources import Edit, Subject, editing, find, flush_or, sent, set_tags
 from hedgerow.insights.models import Dashboard, DashboardTile, Insight, InsightView
 from hedgerow.insights.query_node import checked_query, query_of_filters
@@ -20,7 +30,6 @@ SCOPE: Final = "Insight"
 SHORT_ID_LENGTH: Final = 8
 EVERYONE: Final = 21
 ONLY_COLLABORATORS: Final = 37
-ADMIN: Final = 8
 ALREADY_THERE: Final = "This insight is already on the destination dashboard."
 MATERIAL: Final = ("name", "description", "filters", "query")
 """Fields whose change moves `last_modified_at`."""
@@ -50,9 +59,9 @@ async def found_insight(
 ) -> Insight:
     """The insight of a path: by number, else by short id. Raises NotFound."""
     where = [] if deleted_too else [Insight.deleted.is_(False)]
-    if said.isascii() and said.isdecimal() and len(said) < 19:
+    if (number := row_number(said)) is not None:
         try:
-            return await find(session, Insight, team, int(said), *where, to_change=to_change)
+            return await find(session, Insight, team, number, *where, to_change=to_change)
         except NotFound:
             pass
     statement = select(Insight).where(Insight.team_id == team.id, Insight.short_id == said, *where)
@@ -71,12 +80,10 @@ async def insight_id_of(session: AsyncSession, team: Team, said: str) -> int:
 
 async def filters_from(session: AsyncSession, team: Team, insight: Insight, said: str) -> dict[str, Any]:
     """The filters of a dashboard and of the insight's tile on it. Raises NotFound where it is not there."""
-    if not (said.isascii() and said.isdecimal()) or len(said) > len(str(INTEGER_MAX)) - 1:
-        raise NotFound
     statement = (
         select(Dashboard.filters, DashboardTile.filters_overrides)
         .join(DashboardTile, DashboardTile.dashboard_id == Dashboard.id)
-        .where(Dashboard.team_id == team.id, Dashboard.id == int(said), Dashboard.deleted.is_(False))
+        .where(Dashboard.team_id == team.id, Dashboard.id == integer_id(said), Dashboard.deleted.is_(False))
         .where(DashboardTile.insight_id == insight.id, DashboardTile.deleted.is_(False))
     )
     found = (await session.execute(statement)).one_or_none()

@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from hedgerow.core.http import Page, PageRequest, Team, ValidationFailed, integer_id
+from hedgerow.core.http import Page, PageRequest, Team, ValidationFailed, integer_id, row_number
 from hedgerow.core.identity.people import UserBasic
 from hedgerow.core.resources import authors, contains, find, rows_of
 from hedgerow.people.cohorts import definition_of
@@ -64,10 +64,10 @@ async def page_of_cohorts(session: AsyncSession, team: Team, page: PageRequest) 
     if said.get("type") in ("static", "dynamic"):
         statement = statement.where(Cohort.is_static.is_(said["type"] == "static"))
     if said.get("created_by_id"):
-        author = said["created_by_id"]
-        if not (author.isascii() and author.isdecimal()) or len(author) > 18:
+        author = row_number(said["created_by_id"])
+        if author is None:
             raise ValidationFailed("A valid integer is required.", attr="created_by_id")
-        statement = statement.where(Cohort.created_by_id == int(author))
+        statement = statement.where(Cohort.created_by_id == author)
     if said.get("search"):
         statement = statement.where(contains(Cohort.name, said["search"]))
     if said.get("hide_behavioral_cohorts", "").lower() == "true":

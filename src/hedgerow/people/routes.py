@@ -23,6 +23,7 @@ from hedgerow.core.http import (
     ValidationFailed,
     needs,
     page_request,
+    row_number,
 )
 from hedgerow.people import edits, listing
 from hedgerow.people.asking import Asking
@@ -80,10 +81,10 @@ async def list_persons(
     said = page_request(request).said()
     if "cohort" not in said:
         return await page_of_persons(request, state, team, caller)
-    number = said["cohort"]
-    if not (number.isascii() and number.isdecimal()) or len(number) > 18:
+    number = row_number(said["cohort"])
+    if number is None:
         raise _no_cohort()
-    return await page_of_persons(request, state, team, caller, cohort=int(number))
+    return await page_of_persons(request, state, team, caller, cohort=number)
 
 
 async def page_of_persons(
@@ -244,7 +245,7 @@ def _accepted() -> Response[bytes]:
 async def _find(state: State, team: Team, said: str) -> PersonOut:
     """The person of a path. Raises `NotFound`, or `ValidationFailed` for what is neither uuid nor number."""
     uuid = _uuid(said)
-    row_id = int(said) if uuid is None and said.isascii() and said.isdecimal() and len(said) < 19 else None
+    row_id = row_number(said) if uuid is None else None
     if uuid is None and row_id is None:
         raise ValidationFailed(NOT_AN_ID)
     names = team.person_display_name_properties

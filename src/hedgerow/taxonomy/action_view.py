@@ -13,10 +13,9 @@ from msgspec import UNSET, UnsetType
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from hedgerow.core.http import Page, PageRequest, Team, integer_id
+from hedgerow.core.http import Page, PageRequest, Team, integer_id, row_number
 from hedgerow.core.identity.people import UserBasic
-from hedgerow.core.resources import authors, contains, find, rows_of, tags_of
-from hedgerow.core.resources.models import TaggedItem
+from hedgerow.core.resources import authors, contains, find, has_tag, rows_of, tags_of
 from hedgerow.taxonomy.action_steps import StepOut, step_out
 from hedgerow.taxonomy.actions import SCOPE
 from hedgerow.taxonomy.definition_notes import names_of
@@ -87,11 +86,7 @@ async def page_of_actions(
     if said.get("created_by"):
         statement = statement.where(ActionRow.created_by_id.in_(_numbers(said["created_by"])))
     if said.get("tags"):
-        tagged = select(TaggedItem.item_id).where(
-            TaggedItem.team_id == team.id, TaggedItem.kind == SCOPE, TaggedItem.tag.in_(names_of(said["tags"], "tags"))
-        )
-        ids = [int(each) for each in await session.scalars(tagged)]
-        statement = statement.where(ActionRow.id.in_(ids))
+        statement = statement.where(has_tag(team.id, SCOPE, ActionRow.id, names_of(said["tags"], "tags")))
     statement = statement.order_by(*_order(said.get("ordering")), ActionRow.id)
     part = page if "limit" in said else msgspec.structs.replace(page, limit=ALL_ROWS)
     rows, count = await rows_of(session, statement, part)
@@ -131,7 +126,7 @@ def _cell(value: Any) -> str:
 
 
 def _numbers(said: str) -> list[int]:
-    return [int(each) for each in said.split(",") if each.isascii() and each.isdecimal() and len(each) < 19]
+    return [number for each in said.split(",") if (number := row_number(each)) is not None]
 
 
 def _order(said: str | None) -> list[Any]:

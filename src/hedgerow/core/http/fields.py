@@ -11,11 +11,19 @@ from hedgerow.core.http.wording import MOMENT_FORMAT
 INTEGER_MAX = 2**63 - 1
 
 
+def row_number(said: object) -> int | None:
+    """The number of a row, written as a number or in digits; None for anything that no row can have."""
+    if isinstance(said, str) and said.isascii() and said.isdecimal() and len(said) <= len(str(INTEGER_MAX)):
+        said = int(said)
+    return said if isinstance(said, int) and not isinstance(said, bool) and 0 <= said <= INTEGER_MAX else None
+
+
 def integer_id(said: str) -> int:
     """A row number from a path. Raises `NotFound` for anything that no row can have."""
-    if not (said.isascii() and said.isdecimal()) or len(said) > 19 or int(said) > INTEGER_MAX:
+    number = row_number(said)
+    if number is None:
         raise NotFound
-    return int(said)
+    return number
 
 
 def uuid_id(said: str) -> UUID:

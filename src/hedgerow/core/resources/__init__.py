@@ -30,9 +30,10 @@ from hedgerow.core.resources.activity import (
 from hedgerow.core.resources.authors import authors
 from hedgerow.core.resources.deletion import HARD_DELETE_REFUSED, refuse_delete
 from hedgerow.core.resources.edit import Edit, editing
+from hedgerow.core.resources.levels import access_level
 from hedgerow.core.resources.places import below_project
 from hedgerow.core.resources.rows import NOT_DELETED, Made, SoftlyDeleted, contains, find, flush_or, rows_of, sent
-from hedgerow.core.resources.tags import forget_tags, set_tags, tags_of
+from hedgerow.core.resources.tags import forget_tags, has_tag, has_tag_with, set_tags, tags_of
 
 __all__ = [
     "HARD_DELETE_REFUSED",
@@ -44,6 +45,7 @@ __all__ = [
     "Made",
     "SoftlyDeleted",
     "Subject",
+    "access_level",
     "activity_of",
     "activity_routes",
     "authors",
@@ -54,6 +56,8 @@ __all__ = [
     "find",
     "flush_or",
     "forget_tags",
+    "has_tag",
+    "has_tag_with",
     "refuse_delete",
     "rows_of",
     "sent",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, Text, cast, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from hedgerow.core.http import ValidationFailed
 from hedgerow.core.resources.models import TAG_LENGTH, TaggedItem
+from hedgerow.core.resources.rows import contains
 
 
 async def tags_of(session: AsyncSession, team_id: int, kind: str, ids: Iterable[object]) -> dict[str, list[str]]:
@@ -25,6 +27,23 @@ async def tags_of(session: AsyncSession, team_id: int, kind: str, ids: Iterable[
     for item_id, tag in rows:
         found.setdefault(item_id, []).append(tag)
     return found
+
+
+def has_tag(team_id: int, kind: str, item_id: InstrumentedAttribute[int], words: Iterable[str]) -> ColumnElement[bool]:
+    """The condition that an item, by its number, has one of the tags."""
+    return _has(team_id, kind, item_id, TaggedItem.tag.in_({word.strip().lower() for word in words}))
+
+
+def has_tag_with(team_id: int, kind: str, item_id: InstrumentedAttribute[int], part: str) -> ColumnElement[bool]:
+    """The condition that an item, by its number, has a tag that holds the text."""
+    return _has(team_id, kind, item_id, contains(TaggedItem.tag, part))
+
+
+def _has(
+    team_id: int, kind: str, item_id: InstrumentedAttribute[int], condition: ColumnElement[bool]
+) -> ColumnElement[bool]:
+    those = select(TaggedItem.item_id).where(TaggedItem.team_id == team_id, TaggedItem.kind == kind, condition)
+    return cast(item_id, Text).in_(those)
 
 
 async def set_tags(session: AsyncSession, team_id: int, kind: str, item_id: object, tags: Iterable[str]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from msgspec import UNSET, UnsetType
 from sqlalchemy import delete, select
 
-from hedgerow.core.http import Access, Conflict, ValidationFailed
+from hedgerow.core.http import Access, Conflict, ValidationFailed, at_most
 from hedgerow.core.identity.models import User
 from hedgerow.core.resources import Edit, Subject, editing, find, flush_or, forget_tags, sent, set_tags, tags_of
 from hedgerow.flags.cohorts import check_cohorts
@@ -226,9 +226,7 @@ async def _check_key(edit: Edit, key: str) -> None:
         raise _taken()
     if not key:
         raise ValidationFailed("This field may not be blank.", code="blank", attr="key")
-    if len(key) > KEY_LENGTH:
-        text = f"Ensure this field has no more than {KEY_LENGTH} characters."
-        raise ValidationFailed(text, code="max_length", attr="key")
+    at_most(key, KEY_LENGTH, "key")
     if not KEY.fullmatch(key):
         raise ValidationFailed(WRONG_KEY, code="invalid_key", attr="key")
 

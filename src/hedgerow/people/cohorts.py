@@ -14,7 +14,7 @@ from msgspec import UNSET, UnsetType
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from hedgerow.core.http import Access, Caller, Team, ValidationFailed
+from hedgerow.core.http import Access, Caller, Team, ValidationFailed, at_most
 from hedgerow.core.jobs import Jobs
 from hedgerow.core.resources import Edit, Subject, editing, find, sent
 from hedgerow.people.cohort_csv import read_csv
@@ -268,11 +268,8 @@ async def _and_dependents(session: AsyncSession, row: Cohort) -> list[Cohort]:
 
 
 def _check_texts(name: str | None, description: str) -> None:
-    for attr, text, length in (("name", name or "", NAME_LENGTH), ("description", description, DESCRIPTION_LENGTH)):
-        if len(text) > length:
-            raise ValidationFailed(
-                f"Ensure this field has no more than {length} characters.", attr=attr, code="max_length"
-            )
+    at_most(name or "", NAME_LENGTH, "name")
+    at_most(description, DESCRIPTION_LENGTH, "description")
 
 
 def _check_query(query: dict[str, Any] | None, is_static: bool, has_filters: bool) -> None:

@@ -9,7 +9,7 @@ import msgspec
 import re2
 from msgspec import UNSET, UnsetType
 
-from hedgerow.core.http import ValidationFailed
+from hedgerow.core.http import ValidationFailed, at_most
 from hedgerow.hogql import HogQLContext, HogQLError, ProjectSchema, ast, compile_select, parse_select
 from hedgerow.hogql.selectors import LENGTH_MAX, is_selector, selector_regex
 from hedgerow.hogql.walk import walk
@@ -74,9 +74,7 @@ def checked_steps(steps: Sequence[Step], schema: ProjectSchema) -> list[dict[str
 def _check_texts(step: Step, place: str) -> None:
     for name in TEXTS:
         value: str | None = getattr(step, name)
-        if value is not None and len(value) > LENGTH_MAX:
-            text = f"Ensure this field has no more than {LENGTH_MAX} characters."
-            raise ValidationFailed(text, attr=place + name, code="max_length")
+        at_most(value or "", LENGTH_MAX, place + name)
     for name in MATCHED:
         kind: str | None = getattr(step, f"{name}_matching")
         if kind is not None and kind not in MATCHING:

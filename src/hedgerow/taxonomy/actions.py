@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 from sqlalchemy import select
 
 from hedgerow.core.clock import Clock
-from hedgerow.core.http import Access, Caller, Team, ValidationFailed, parse_moment
+from hedgerow.core.http import Access, Caller, Team, ValidationFailed, at_most, parse_moment
 from hedgerow.core.resources import Edit, Subject, editing, find, flush_or, sent, set_tags, tags_of
 from hedgerow.core.storage.metadata import Metadata
 from hedgerow.core.telemetry import log
@@ -230,7 +230,7 @@ def _apply(edit: Edit, row: ActionRow, body: ActionBody, steps: list[dict[str, A
     if "name" in fields:
         row.name = _name(fields["name"])
     if "slack_message_format" in fields:
-        row.slack_message_format = _short(fields["slack_message_format"], MESSAGE_LENGTH, "slack_message_format")
+        row.slack_message_format = at_most(fields["slack_message_format"], MESSAGE_LENGTH, "slack_message_format")
     for name in PLAIN:
         if name in fields:
             setattr(row, name, fields[name])
@@ -262,10 +262,4 @@ async def _holder(access: Access, team: Team, name: str | None) -> int | None:
 def _name(name: str | None) -> str | None:
     if name is not None and not name.strip():
         raise ValidationFailed("This field may not be blank.", attr="name", code="blank")
-    return None if name is None else _short(name, NAME_LENGTH, "name")
-
-
-def _short(text: str, most: int, attr: str) -> str:
-    if len(text) > most:
-        raise ValidationFailed(f"Ensure this field has no more than {most} characters.", attr=attr, code="max_length")
-    return text
+    return None if name is None else at_most(name, NAME_LENGTH, "name")

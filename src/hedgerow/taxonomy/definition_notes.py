@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
-from hedgerow.core.http import Team, ValidationFailed
+from hedgerow.core.http import Team, ValidationFailed, at_most
 from hedgerow.core.identity.models import OrganizationMembership
 from hedgerow.core.identity.people import UserBasic
 from hedgerow.core.resources import Edit, authors, contains, sent
@@ -54,11 +54,7 @@ async def write_notes(edit: Edit, notes: AnyNotes, body: NotesBody, both: str) -
     if body.hidden is True and body.verified is True:
         raise ValidationFailed(both)
     if not isinstance(body.description, UnsetType):
-        text = body.description or ""
-        if len(text) > DESCRIPTION_LENGTH:
-            said = f"Ensure this field has no more than {DESCRIPTION_LENGTH} characters."
-            raise ValidationFailed(said, attr="description", code="max_length")
-        notes.description = text
+        notes.description = at_most(body.description or "", DESCRIPTION_LENGTH, "description")
     if not isinstance(body.owner, UnsetType):
         notes.owner_id = await _member(edit, body.owner)
     if "hidden" in fields:

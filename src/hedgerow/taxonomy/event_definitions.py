@@ -14,7 +14,7 @@ from sqlalchemy import Date, cast, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from hedgerow.core import ids
-from hedgerow.core.http import Access, Caller, NotFound, Page, PageRequest, Team, ValidationFailed
+from hedgerow.core.http import Access, Caller, NotFound, Page, PageRequest, Team, ValidationFailed, at_most
 from hedgerow.core.identity.people import UserBasic
 from hedgerow.core.resources import (
     Edit,
@@ -136,9 +136,7 @@ async def create_event(access: Access, caller: Caller, team: Team, body: NewEven
     """An event that has not come yet. Raises ValidationFailed."""
     if not body.name.strip():
         raise ValidationFailed("This field may not be blank.", attr="name", code="blank")
-    if len(body.name) > NAME_LENGTH:
-        text = f"Ensure this field has no more than {NAME_LENGTH} characters."
-        raise ValidationFailed(text, attr="name", code="max_length")
+    at_most(body.name, NAME_LENGTH, "name")
     async with editing(access, caller, team) as edit:
         row = EventDefinition(id=ids.uuid7(), team_id=team.id, name=body.name, created_at=None, last_seen_at=None)
         edit.session.add(row)

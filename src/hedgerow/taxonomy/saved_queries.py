@@ -19,7 +19,7 @@ from sqlalchemy import select
 
 from hedgerow.core import ids
 from hedgerow.core.clock import Clock
-from hedgerow.core.http import Access, Caller, Team, ValidationFailed
+from hedgerow.core.http import Access, Caller, Team, ValidationFailed, at_most
 from hedgerow.core.resources import Subject, editing, find, flush_or, sent
 from hedgerow.core.storage.events import EventStore, StoreError
 from hedgerow.core.storage.metadata import Metadata
@@ -247,10 +247,7 @@ def _shown(row: SavedQuery) -> Mapping[str, Any]:
 def _name(name: str) -> str:
     if not name.strip():
         raise ValidationFailed("This field may not be blank.", attr="name", code="blank")
-    if len(name) > NAME_LENGTH:
-        raise ValidationFailed(
-            f"Ensure this field has no more than {NAME_LENGTH} characters.", attr="name", code="max_length"
-        )
+    at_most(name, NAME_LENGTH, "name")
     if not NAME.fullmatch(name):
         raise ValidationFailed(WRONG_NAME, attr="name")
     if name in TABLES:
@@ -263,11 +260,7 @@ def _text(node: QueryNode) -> str:
         raise ValidationFailed(f"Query must be a HogQLQuery. Got: {node.kind[:100]}", attr="query")
     if not node.query.strip():
         raise ValidationFailed("This field may not be blank.", attr="query", code="blank")
-    if len(node.query) > QUERY_LENGTH:
-        raise ValidationFailed(
-            f"Ensure this field has no more than {QUERY_LENGTH} characters.", attr="query", code="max_length"
-        )
-    return node.query
+    return at_most(node.query, QUERY_LENGTH, "query")
 
 
 def _frequency(said: str | None) -> str | None:

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from hedgerow.core import ids
 from hedgerow.core.clock import Clock
-from hedgerow.core.http import Caller, NotFound, Page, PageRequest, PermissionDenied, ValidationFailed
+from hedgerow.core.http import Caller, NotFound, Page, PageRequest, PermissionDenied, ValidationFailed, at_most
 from hedgerow.core.identity.models import Organization, OrganizationMembership, Project, User
 from hedgerow.core.identity.people import ADMIN, OWNER, SignedUser, user_basic
 from hedgerow.core.storage.metadata import Metadata
@@ -62,6 +62,7 @@ class OrganizationPatch(msgspec.Struct, frozen=True, kw_only=True):
     default_role_id: Annotated[str, Meta(max_length=100)] | UnsetType | None = UNSET
 
 
+SEARCH_LENGTH = 200
 NOTHING = OrganizationPatch()
 """An empty body."""
 
@@ -229,8 +230,7 @@ async def page_of_members(
 ) -> Page[MemberOut]:
     """Active members, newest first; `email`, `search` and `order` as rest-api §2 says. Raises `ValidationFailed`."""
     search = parameters.get("search", "")
-    if len(search) > 200:
-        raise ValidationFailed("Ensure this field has no more than 200 characters.", attr="search", code="max_length")
+    at_most(search, SEARCH_LENGTH, "search")
     wanted = _active_members(organization_id, parameters.get("order", ""))
     if email := parameters.get("email"):
         wanted = wanted.where(User.email == _storable(email).lower())

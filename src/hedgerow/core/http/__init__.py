@@ -55,7 +55,7 @@ from hedgerow.core.http.errors import (
     ValidationFailed,
     WrongHost,
 )
-from hedgerow.core.http.fields import integer_id, parse_moment, row_number, uuid_id
+from hedgerow.core.http.fields import at_most, integer_id, parse_moment, row_number, uuid_id
 from hedgerow.core.http.guards import needs, proven
 from hedgerow.core.http.layer import http_layer, open_access, protected, rest_app
 from hedgerow.core.http.pagination import Page, PageRequest, page_request
@@ -91,6 +91,7 @@ __all__ = [
     "UnsupportedMediaType",
     "ValidationFailed",
     "WrongHost",
+    "at_most",
     "http_layer",
     "integer_id",
     "needs",

@@ -26,6 +26,14 @@ def integer_id(said: str) -> int:
     return number
 
 
+def at_most(text: str, characters: int, attr: str) -> str:
+    """The text, unless it is longer. Raises `ValidationFailed` with `attr`."""
+    if len(text) > characters:
+        detail = f"Ensure this field has no more than {characters} characters."
+        raise ValidationFailed(detail, code="max_length", attr=attr)
+    return text
+
+
 def uuid_id(said: str) -> UUID:
     """A UUID from a path, with or without capitals. Raises `NotFound` for anything else."""
     try:

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Text, cast, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
-from hedgerow.core.http import ValidationFailed
+from hedgerow.core.http import at_most
 from hedgerow.core.resources.models import TAG_LENGTH, TaggedItem
 from hedgerow.core.resources.rows import contains
 
@@ -49,10 +49,8 @@ def _has(
 async def set_tags(session: AsyncSession, team_id: int, kind: str, item_id: object, tags: Iterable[str]) -> list[str]:
     """Replace the tags of an item; what is stored comes back, sorted. Raises `ValidationFailed`."""
     wanted = sorted({tag for each in tags if (tag := each.strip().lower())})
-    if any(len(tag) > TAG_LENGTH for tag in wanted):
-        raise ValidationFailed(
-            f"Ensure this field has no more than {TAG_LENGTH} characters.", code="max_length", attr="tags"
-        )
+    for tag in wanted:
+        at_most(tag, TAG_LENGTH, "tags")
     await forget_tags(session, team_id, kind, item_id)
     session.add_all(TaggedItem(team_id=team_id, kind=kind, item_id=str(item_id), tag=tag) for tag in wanted)
     return wanted
